@@ -1,0 +1,99 @@
+//! The fields that rules may name, and the categories they belong to.
+
+use std::str::FromStr;
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A field of a rule's detection. Names are Sigma's where it has one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        #[expect(missing_docs, reason = "docs/rules.md describes each field; its name is its meaning")]
+        pub enum Field { $($(#[$doc])* $name),* }
+
+        impl Field {
+            /// Every field, in the order of the contract.
+            pub const ALL: &[Field] = &[$(Field::$name),*];
+
+            /// As rules spell it.
+            pub fn name(self) -> &'static str {
+                match self { $(Field::$name => stringify!($name)),* }
+            }
+        }
+
+        impl FromStr for Field {
+            type Err = UnknownField;
+
+            fn from_str(name: &str) -> Result<Self, UnknownField> {
+                match name { $(stringify!($name) => Ok(Field::$name),)* _ => Err(UnknownField) }
+            }
+        }
+    };
+}
+
+/// No field has that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownField;
+
+fields! {
+    // Every category.
+    Image, CommandLine, CurrentDirectory, User, ProcessId, ParentImage, ParentCommandLine,
+    ParentProcessId, Computer, Script, AncestorImages, AncestorCommandLines, CommandLineTruncated,
+    Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
+    LifecycleScript, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
+    ImageIsMemfd, ImageDeleted, ImageDirWritable,
+    // process_creation
+    Hashes,
+    // network_connection
+    DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
+    DestinationResolved, SocketPath,
+    // file_event, file_access, file_rename, file_delete
+    TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
+    AccessOutcome, SourceFilename,
+    // dns_query
+    QueryName, QueryResults,
+}
+
+/// A Sigma logsource category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Category {
+    /// A program was started.
+    ProcessCreation,
+    /// A connect, a datagram, or a raw socket.
+    NetworkConnection,
+    /// A file was created, written, or its mode changed.
+    FileEvent,
+    /// A file was opened for reading, or that was tried.
+    FileAccess,
+    /// A file was renamed.
+    FileRename,
+    /// A file was removed.
+    FileDelete,
+    /// A name was looked up.
+    DnsQuery,
+}
+
+impl Category {
+    /// Every category.
+    pub const ALL: &[Category] = &[
+        Category::ProcessCreation,
+        Category::NetworkConnection,
+        Category::FileEvent,
+        Category::FileAccess,
+        Category::FileRename,
+        Category::FileDelete,
+        Category::DnsQuery,
+    ];
+
+    /// As rules spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::ProcessCreation => "process_creation",
+            Category::NetworkConnection => "network_connection",
+            Category::FileEvent => "file_event",
+            Category::FileAccess => "file_access",
+            Category::FileRename => "file_rename",
+            Category::FileDelete => "file_delete",
+            Category::DnsQuery => "dns_query",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Captures: recorded events, one JSON object a line.

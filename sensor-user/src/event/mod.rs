@@ -1,0 +1,340 @@
+//! What happened, decoded and redacted: plain data that the pure core consumes and captures keep.
+//!
+//! An [`Event`] is self-contained: it carries its own time and order, never a handle to look
+//! something up with. Everything downstream is a function of the events alone, which is why a
+//! replayed capture gives the same alerts byte for byte.
+
+#![expect(
+    missing_docs,
+    reason = "a field is documented where its name does not say it all"
+)]
+
+pub mod capture;
+mod text;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use text::{BadEscape, Text};
+pub use watch::{Operations, WatchEntry, WatchKey, WatchSet};
+
+/// One thing that happened, in the order it was handled: (time, cpu, sequence).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Nanoseconds of CLOCK_BOOTTIME.
+    pub time: u64,
+    /// The CPU it was recorded on.
+    pub cpu: u32,
+    /// Position in that CPU's own sequence; 0 for records that user space made.
+    pub sequence: u64,
+    /// What it was.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// Kernel events carry their [`Actor`]; the records after `Metadata` are the sensor's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Body {
+    /// A process (not a thread) was made.
+    Fork { actor: Actor, child: ProcessKey },
+    /// A program was started.
+    Exec { actor: Actor, exec: Box<Exec> },
+    /// The last thread of a process ended. `status` as waitpid(2) gives it.
+    Exit { actor: Actor, status: i32 },
+    /// An execve or execveat that failed with `errno`; `place` is what was asked for.
+    ExecFailed {
+        actor: Actor,
+        place: Place,
+        errno: i32,
+    },
+    /// connect(2), before it is made.
+    Connect { actor: Actor, socket: Socket },
+    /// How the connect that this thread made last ended: 0, or an errno.
+    ConnectResult { actor: Actor, errno: i32 },
+    /// A datagram to an address, on a socket that is not connected.
+    Send { actor: Actor, socket: Socket },
+    /// A raw or packet socket was made.
+    RawSocket {
+        actor: Actor,
+        family: u16,
+        protocol: u16,
+    },
+    /// open, creat, openat, openat2, whether it worked or not.
+    Open { actor: Actor, open: Box<Open> },
+    /// rename, renameat, renameat2. `errno` 0 when it worked.
+    Rename {
+        actor: Actor,
+        from: Place,
+        to: Place,
+        errno: i32,
+    },
+    /// chmod, fchmod, fchmodat, fchmodat2.
+    Chmod {
+        actor: Actor,
+        place: Place,
+        mode: u32,
+        errno: i32,
+    },
+    /// The process read its first file from another package's folder than before.
+    Module { actor: Actor, path: Text },
+    /// An io_uring request of a kind that the syscall hooks would have shown.
+    IoUring {
+        actor: Actor,
+        operation: UringOperation,
+        place: Option<Place>,
+    },
+
+    /// What a package's own manifest says, read at the edge when its code was about to run.
+    Metadata {
+        about: ProcessKey,
+        manifest: Manifest,
+    },
+    /// First record of a capture and of each sensor start.
+    Start(Box<Start>),
+    /// Snapshot of the accounting.
+    Counters(Counters),
+    /// The watched command ended: its wait status.
+    CommandEnded { root: ProcessKey, status: i32 },
+    /// Last record of a run.
+    End,
+}
+
+impl Body {
+    /// Who did it, where a process did.
+    pub fn actor(&self) -> Option<&Actor> {
+        match self {
+            Body::Fork { actor, .. }
+            | Body::Exec { actor, .. }
+            | Body::Exit { actor, .. }
+            | Body::ExecFailed { actor, .. }
+            | Body::Connect { actor, .. }
+            | Body::ConnectResult { actor, .. }
+            | Body::Send { actor, .. }
+            | Body::RawSocket { actor, .. }
+            | Body::Open { actor, .. }
+            | Body::Rename { actor, .. }
+            | Body::Chmod { actor, .. }
+            | Body::Module { actor, .. }
+            | Body::IoUring { actor, .. } => Some(actor),
+            Body::Metadata { .. }
+            | Body::Start(_)
+            | Body::Counters(_)
+            | Body::CommandEnded { .. }
+            | Body::End => None,
+        }
+    }
+}
+
+/// A process, told apart from a later one with the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessKey {
+    /// Thread group id, in the initial pid namespace.
+    pub pid: u32,
+    /// `start_boottime` of the group leader, in nanoseconds.
+    pub start: u64,
+}
+
+/// The process that acted, as the kernel knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    #[serde(flatten)]
+    pub process: ProcessKey,
+    /// The thread.
+    pub tid: u32,
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Inode of the cgroup v2 folder; 0 where there is none.
+    pub cgroup: u64,
+    /// Where the lineage began; from the kernel's own set, so it holds even if an exec was missed.
+    pub root: ProcessKey,
+}
+
+/// A path and how it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Absolute, as seen from the initial mount namespace's root as far as the walk got.
+    pub path: Text,
+    #[serde(default)]
+    pub observed: Observed,
+    /// What the process passed, where `observed` is `argument`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument: Option<Text>,
+    /// The leading part is missing: the path was longer than the sensor's buffer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// Where a path or address was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Observed {
+    /// From the kernel's own object.
+    #[default]
+    Kernel,
+    /// From the caller's argument, joined to the kernel path of its base. The caller could have
+    /// changed it meanwhile.
+    Argument,
+}
+
+/// The program that a process started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exec {
+    /// The executed file: for a script, its interpreter.
+    pub executable: Place,
+    /// What execve was asked for (`bprm->filename`); for a script, the script.
+    pub requested: Text,
+    pub args: Vec<Text>,
+    /// The middle of `args` was left out, or they could not be read.
+    pub args_truncated: bool,
+    /// Only allow-listed variables.
+    pub environment: BTreeMap<String, Text>,
+    /// A variable of the allow-list may be missing.
+    pub environment_truncated: bool,
+    pub working_directory: Text,
+    /// tgid of `real_parent` at the time.
+    pub parent_pid: u32,
+    /// The executed file has no name in any folder any more.
+    pub deleted: bool,
+    /// It lives in memory only (memfd_create).
+    pub memfd: bool,
+    /// `i_ino` of the executed file.
+    pub inode: u64,
+    /// Owner of the executed file.
+    pub owner: u32,
+    /// Permission and type bits of the executed file.
+    pub mode: u32,
+    /// Owner of the folder it lies in.
+    pub directory_owner: u32,
+    /// Mode of the folder it lies in.
+    pub directory_mode: u32,
+    /// The detail record was lost: only the tail of the executable's path is known.
+    pub detail_lost: bool,
+}
+
+/// The peer of a connect or a datagram.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Socket {
+    pub transport: Transport,
+    /// Absent for AF_UNIX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+    /// Host byte order; 0 for AF_UNIX.
+    #[serde(default)]
+    pub port: u16,
+    /// AF_UNIX only; an abstract name begins with `@`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text>,
+    /// `bpf_get_socket_cookie`; 0 where unknown.
+    #[serde(default)]
+    pub cookie: u64,
+    #[serde(default)]
+    pub observed: Observed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    Tcp,
+    Udp,
+    Unix,
+    Raw,
+    Other,
+}
+
+/// One open of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    #[serde(flatten)]
+    pub place: Place,
+    /// What the opened file may be used for (`f_mode`), or for a failed open what was asked for.
+    pub operations: Operations,
+    /// The `O_*` flags that were asked for.
+    pub flags: u32,
+    /// `i_mode`; 0 for a failed open.
+    #[serde(default)]
+    pub mode: u32,
+    /// 0 when it worked.
+    #[serde(default)]
+    pub errno: i32,
+    #[serde(default)]
+    pub inode: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UringOperation {
+    Open,
+    Connect,
+    Send,
+    Rename,
+    Unlink,
+    Link,
+    Symlink,
+    Socket,
+}
+
+/// What a package says of itself: its own word, not proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The folder it was read from.
+    pub directory: Text,
+    /// `package.json`, `PKG-INFO`, `pyproject.toml`.
+    pub file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// The sensor and the machine it starts on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// CLOCK_REALTIME minus CLOCK_BOOTTIME, nanoseconds.
+    pub wall_offset: i64,
+    pub host: Host,
+    /// pkgwarden's version.
+    pub version: String,
+    /// What is watched: `run` gives the command; empty for a daemon.
+    pub command: Vec<Text>,
+    pub working_directory: Text,
+    /// The root of the watched tree, for `run`.
+    pub root: Option<ProcessKey>,
+    /// Which hook feeds each kind, `exec: btf_tracepoint sched_process_exec`.
+    pub hooks: Vec<String>,
+    /// Sentences: what can't be seen on this kernel and why.
+    pub degraded: Vec<String>,
+    /// An event kind has no working hook at all: nothing can be complete.
+    pub blind: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub name: String,
+    /// machine-id.
+    pub id: String,
+    pub boot_id: String,
+    pub kernel: String,
+}
+
+/// Totals since the sensor started, by event kind. Generated = delivered + filtered + lost; what
+/// was delivered and not yet received is in flight.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    pub kinds: BTreeMap<String, Count>,
+    /// Processes that could not enter the lineage set.
+    pub lineage_full: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    pub generated: u64,
+    pub delivered: u64,
+    pub filtered: u64,
+    pub lost: u64,
+    pub received: u64,
+}
