@@ -1,9 +1,11 @@
 //! pkgwarden: the daemon's parts. Data flows down this list and never back.
 //!
 //! - [`event`]: what happened, decoded and redacted; the capture format.
+//! - [`edge`]: every read of what watched code can influence.
 //! - [`detect`]: Sigma rules over events.
 //! - [`alert`]: the shape and the text of what is raised.
 
 pub mod alert;
 pub mod detect;
+pub mod edge;
 pub mod event;
