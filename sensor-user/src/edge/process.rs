@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlink, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use procfs::FromRead;
-use procfs::process::Stat;
+use procfs::process::{Stat, Status};
 
 use crate::event::ProcessKey;
 
@@ -51,6 +51,17 @@ impl Held {
     /// Whether it started no later than `start` (nanoseconds of boottime), as a parent must have.
     pub fn is_older_than(&self, start: u64) -> bool {
         self.start_ticks <= start / nanoseconds_per_tick()
+    }
+
+    /// Whether it is the process with this key, and still there.
+    pub fn is(&self, key: ProcessKey) -> bool {
+        self.start_ticks == key.start / nanoseconds_per_tick() && self.is_the_same()
+    }
+
+    /// Its real, effective and saved user.
+    pub fn uids(&self) -> Option<[u32; 3]> {
+        let status = Status::from_read(&self.read("status")?[..]).ok()?;
+        Some([status.ruid, status.euid, status.suid])
     }
 
     /// Whether the process is still there.
