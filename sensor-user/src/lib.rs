@@ -3,7 +3,9 @@
 //! - [`event`]: what happened, decoded and redacted; the capture format.
 //! - [`detect`]: Sigma rules over events.
 //! - [`alert`]: the shape and the text of what is raised.
+//! - [`health`]: the sensor about itself.
 
 pub mod alert;
 pub mod detect;
 pub mod event;
+pub mod health;
