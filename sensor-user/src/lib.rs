@@ -4,8 +4,10 @@
 //! - [`detect`]: Sigma rules over events.
 //! - [`alert`]: the shape and the text of what is raised.
 //! - [`health`]: the sensor about itself.
+//! - [`sink`]: where alerts and health records go.
 
 pub mod alert;
 pub mod detect;
 pub mod event;
 pub mod health;
+pub mod sink;

@@ -6,6 +6,7 @@
 pub mod escape;
 pub mod id;
 pub mod limit;
+pub mod page;
 pub mod report;
 pub mod row;
 pub mod schema;

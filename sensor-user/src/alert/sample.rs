@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::report::{AlertsBy, Connection, DecidedBy, Exit, PackageRun, Report};
 use super::schema::*;
 use crate::detect::{Branch, Confidence, Level, Matched};
 use crate::health::{Code, Health};
@@ -300,5 +301,63 @@ fn replace(value: &mut Value, text: &str) {
             }
         }
         _ => {}
+    }
+}
+
+pub(crate) fn incomplete() -> Completeness {
+    Completeness {
+        lost: 12,
+        delivered: 400,
+        degraded: words(&["The detail ring was full for 3 ms."]),
+        complete: false,
+        ..completeness()
+    }
+}
+
+/// Of an `npm install` with two alerts and one that was suppressed.
+pub(crate) fn report() -> Report {
+    let alert = postinstall();
+    let package = alert.package.unwrap();
+    Report {
+        schema: "pkgwarden.session/1".into(),
+        command: words(&["npm", "ci", "--foreground-scripts"]),
+        exit: Some(Exit {
+            status: Some(86),
+            signal: None,
+            decided_by: DecidedBy::Findings,
+        }),
+        installs: alert.install.into_iter().collect(),
+        packages: vec![PackageRun {
+            lifecycle: package.lifecycle.clone(),
+            package,
+            approved: Some(false),
+        }],
+        alerts_by: AlertsBy {
+            level: BTreeMap::from([("medium".into(), 1), ("high".into(), 1), ("low".into(), 1)]),
+            branch: BTreeMap::from([
+                ("PackageInstallSpawnedSuspiciousProcess".into(), 1),
+                ("MaliciousLibraryC2Callback".into(), 1),
+                ("CredentialStoreAccess".into(), 1),
+            ]),
+        },
+        processes: 17,
+        connections: vec![Connection {
+            ip: Some("203.0.113.7".into()),
+            path: None,
+            domain: Some("c2.example".into()),
+            port: Some(4444),
+            transport: "tcp".into(),
+            class: "public".into(),
+            outcome: Outcome::Refused,
+            count: 2,
+        }],
+        files_outside_project: words(&["/home/runner/.config/autostart/x.desktop"]),
+        alerts: vec![alert.id],
+        repeats: BTreeMap::new(),
+        suppressed: BTreeMap::from([("node-gyp".into(), 3)]),
+        still_running: vec![ancestor(4300, "/usr/bin/node", &["node", "daemon.js"])],
+        completeness: completeness(),
+        started: "2026-01-02T03:04:00.000000000Z".into(),
+        ended: "2026-01-02T03:04:20.000000000Z".into(),
     }
 }
