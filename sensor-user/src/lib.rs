@@ -4,8 +4,12 @@
 //! - [`edge`]: every read of what watched code can influence.
 //! - [`detect`]: Sigma rules over events.
 //! - [`alert`]: the shape and the text of what is raised.
+//! - [`health`]: the sensor about itself.
+//! - [`sink`]: where alerts and health records go.
 
 pub mod alert;
 pub mod detect;
 pub mod edge;
 pub mod event;
+pub mod health;
+pub mod sink;
