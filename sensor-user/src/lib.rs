@@ -5,5 +5,7 @@
 //! - [`alert`]: the shape and the text of what is raised.
 
 pub mod alert;
+pub mod attribution;
 pub mod detect;
 pub mod event;
+pub mod lineage;
