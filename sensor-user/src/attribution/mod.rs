@@ -97,7 +97,11 @@ impl Attribution {
     /// Takes what a manifest says, where nothing better is known. Whether that changed anything.
     pub(crate) fn read(&mut self, manifest: &Manifest) -> bool {
         let directory = manifest.directory.to_str_lossy();
-        if self.path.as_ref().is_some_and(|path| !folder::holds(path, &directory)) {
+        if self
+            .path
+            .as_ref()
+            .is_some_and(|path| !folder::holds(path, &directory))
+        {
             return false;
         }
         let before = self.clone();

@@ -16,11 +16,14 @@ use std::process::{Command, ExitCode};
 
 use clap::Args;
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::SigSet;
 use nix::unistd::{Gid, Uid, close, getgid, getuid, initgroups, setresgid, setresuid};
+
+use super::run::signals::FORWARDED;
 
 /// Arguments that only `run` gives.
 #[derive(Debug, Args)]
-pub struct LaunchArgs {
+pub(crate) struct LaunchArgs {
     /// Number of the pipe to wait on
     #[arg(long)]
     go: i32,
@@ -60,7 +63,10 @@ impl Step {
     ];
 
     fn letter(self) -> u8 {
-        Self::ALL.iter().find(|(step, _)| *step == self).map_or(b'?', |&(_, letter)| letter)
+        Self::ALL
+            .iter()
+            .find(|(step, _)| *step == self)
+            .map_or(b'?', |&(_, letter)| letter)
     }
 
     /// Reads what [`report`] wrote.
@@ -81,7 +87,7 @@ fn report(mut fault: &File, step: Step, error: &io::Error) -> ExitCode {
 }
 
 /// Waits, and becomes the command.
-pub fn launch(args: LaunchArgs) -> ExitCode {
+pub(crate) fn launch(args: LaunchArgs) -> ExitCode {
     let (Ok(mut go), Ok(fault)) = (
         File::open(format!("/proc/self/fd/{}", args.go)),
         OpenOptions::new()
@@ -105,11 +111,14 @@ pub fn launch(args: LaunchArgs) -> ExitCode {
         return ExitCode::from(125);
     }
     drop(go);
+    // `run` takes them from a signalfd; what came meanwhile is delivered now.
+    if let Err(errno) = FORWARDED.into_iter().collect::<SigSet>().thread_unblock() {
+        return report(&fault, Step::Identity, &errno.into());
+    }
     if let Err(error) = become_user(&args) {
         return report(&fault, Step::Identity, &error);
     }
-    // std resets SIGPIPE and the signal mask, searches PATH, and hands a script without `#!` to sh,
-    // as execvp(3) does.
+    // std resets SIGPIPE, which Rust ignores, and searches PATH as execvp(3) does.
     let error = Command::new(&args.command[0])
         .args(&args.command[1..])
         .exec();

@@ -12,9 +12,7 @@ use nix::unistd::{Uid, getuid};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
-use super::run::wire::{
-    COMMAND_LIMIT, Command, Hook, Reply, ReplyLine, json_line, line,
-};
+use super::run::wire::{COMMAND_LIMIT, Command, Hook, Reply, ReplyLine, json_line, line};
 use crate::edge::{Held, boottime};
 use crate::event::{Body, Event, ProcessKey};
 use crate::kernel::Sensor;
@@ -23,7 +21,7 @@ use crate::kernel::Sensor;
 const WAITING: usize = 64;
 
 /// Runs until standard input ends. The status is of no interest: what is wrong is said in a reply.
-pub fn sensor() -> ExitCode {
+pub(crate) fn sensor() -> ExitCode {
     // What a terminal sends to its whole foreground is meant for the command.
     let terminal = [
         Signal::SIGINT,
@@ -168,7 +166,8 @@ fn watch(sensor: &mut Sensor, pid: u32, caller: Option<Uid>) -> Result<ProcessKe
         format!("process {pid} is not one of uid {who}: only one's own can be watched")
     };
     let held = Held::of_pid(pid).ok_or_else(|| format!("there is no process {pid}"))?;
-    let is_callers = |held: &Held| caller.is_none_or(|caller| held.uids() == Some([caller.as_raw(); 3]));
+    let is_callers =
+        |held: &Held| caller.is_none_or(|caller| held.uids() == Some([caller.as_raw(); 3]));
     if !is_callers(&held) {
         return Err(refused());
     }

@@ -13,7 +13,7 @@ mod manifest;
 mod parent;
 mod process;
 
-pub use host::{boottime, host, wall_offset};
+pub use host::{boottime, host, users, wall_offset};
 pub use process::Held;
 
 use bounded::Bounded;
@@ -29,13 +29,16 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The same events in the same order, argument paths resolved, each followed by the records it
-    /// gave rise to.
+    /// The same events in the same order, argument paths resolved. What is known of an event's
+    /// container stands before it, so that it holds for an alert on the event itself; what is known
+    /// of its package stands behind it, since the process begins with it.
     pub async fn enrich(&mut self, events: Vec<Event>) -> Vec<Event> {
         let mut out = Vec::with_capacity(events.len());
         for mut event in events {
             self.resolve_places(&mut event).await;
+            let container = self.container(&event).await;
             let manifest = self.manifest(&event).await;
+            out.extend(container);
             out.push(event);
             out.extend(manifest);
         }
@@ -61,6 +64,26 @@ impl Edge {
                 place.path = real;
             }
         }
+    }
+
+    async fn container(&mut self, event: &Event) -> Option<Event> {
+        let actor = *event.body.actor()?;
+        if !self.cgroups.is_new(&actor) {
+            return None;
+        }
+        let (cgroup, process) = (actor.cgroup, actor.process);
+        let named = self
+            .reads
+            .read(move || container::look_up(cgroup, process))
+            .await?;
+        let body = Body::Container {
+            cgroup,
+            id: named.id,
+            runtime: named.runtime.to_owned(),
+            name: None,
+            image: None,
+        };
+        Some(beside(event, body))
     }
 
     async fn manifest(&mut self, event: &Event) -> Option<Event> {

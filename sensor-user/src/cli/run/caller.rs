@@ -86,9 +86,7 @@ impl Caller {
             setgroups(&groups)
         };
         let done = become_caller().map(|()| what());
-        become_ourselves()
-            .and(done)
-            .map_err(CallerError::Refused)
+        become_ourselves().and(done).map_err(CallerError::Refused)
     }
 }
 

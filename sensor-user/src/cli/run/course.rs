@@ -13,8 +13,8 @@ use super::child::{self, Running, StartError, Task};
 use super::pipeline::Pipeline;
 use super::signals::Signals;
 use super::source::{Source, SourceError};
-use crate::edge::{boottime, host, wall_offset};
-use crate::event::{Body, Event, ProcessKey, Start, Text, redact};
+use crate::edge::{boottime, host, users, wall_offset};
+use crate::event::{Body, ProcessKey, Start, Text, redact};
 use crate::kernel::HookStatus;
 
 /// After a signal the report is promised within two seconds; the rest is for writing it.
@@ -86,22 +86,20 @@ impl Course<'_> {
         let status = loop {
             tokio::select! {
                 biased;
-                received = self.signals.next() => match received {
-                    Ok(received) => {
-                        if !received.from_terminal {
-                            running.signal(received.signal);
-                        }
-                        let due = *told_to_end.get_or_insert(Instant::now() + PATIENCE);
-                        report_due.get_or_insert(due);
+                received = self.signals.next() => {
+                    if !received.from_terminal {
+                        running.signal(received.signal);
                     }
-                    Err(error) => return Err(CourseError::Wait(error)),
+                    if told_to_end.is_none() {
+                        told_to_end = Some(Instant::now() + PATIENCE);
+                        report_due = told_to_end;
+                    }
                 },
                 () = until(report_due) => {
                     pipeline.flush();
                     (self.interim)(pipeline);
                     // Once is enough: the next one is the real one.
                     report_due = None;
-                    told_to_end = Some(Instant::now());
                 },
                 ended = running.wait() => break ended.map_err(CourseError::Wait)?,
                 batch = next(&mut source) => match batch {
@@ -181,13 +179,19 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[HookStatus]) -> Start {
         .map(|arg| Text::from(arg.as_bytes()))
         .collect();
     redact::args(&mut command);
-    let directory = task.directory.clone().or_else(|| std::env::current_dir().ok());
+    let directory = task
+        .directory
+        .clone()
+        .or_else(|| std::env::current_dir().ok());
     let chosen = |hook: &HookStatus| Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?));
     let missing: Vec<String> = hooks
         .iter()
         .filter(|hook| hook.chosen.is_none())
         .map(|hook| {
-            let why = hook.refused.last().map_or("no hook is known for it", |(_, why)| why);
+            let why = hook
+                .refused
+                .last()
+                .map_or("no hook is known for it", |(_, why)| why);
             format!("{} is not seen on this kernel: {why}", hook.kind)
         })
         .collect();
@@ -203,6 +207,6 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[HookStatus]) -> Start {
         hooks: hooks.iter().filter_map(chosen).collect(),
         blind: !missing.is_empty(),
         degraded: missing,
-        ..Start::default()
+        users: users(),
     }
 }

@@ -21,7 +21,7 @@ use crate::detect::Level;
                   before the command started, 126 the command can't be executed, 127 there is no \
                   such command. With --fail-on: 86 findings, 87 the watch was incomplete."
 )]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
 
@@ -43,7 +43,12 @@ pub struct RunArgs {
     pub(crate) exit_code: Option<u8>,
 
     /// Mark alerts in the log of a CI system
-    #[arg(long, value_name = "WHERE", env = "PKGWARDEN_ANNOTATE", default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        env = "PKGWARDEN_ANNOTATE",
+        default_value = "auto"
+    )]
     pub(crate) annotate: Annotate,
 
     /// After the command ends, watch descendants that still live for so many seconds
@@ -66,7 +71,7 @@ pub struct RunArgs {
 
 /// What `run` and the daemon have in common.
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// A folder of rules, added to the shipped ones (repeatable)
     #[arg(
         long,
@@ -113,6 +118,10 @@ pub struct WatchArgs {
     /// Write alerts to this file, one JSON object a line; `-` is standard output
     #[arg(long, value_name = "FILE", env = "PKGWARDEN_ALERTS")]
     pub(crate) alerts: Option<PathBuf>,
+
+    /// Send alerts to journald as well
+    #[arg(long, env = "PKGWARDEN_JOURNALD", value_parser = FalseyValueParser::new())]
+    pub(crate) journald: bool,
 }
 
 /// Where alerts are marked for a CI system's log.
@@ -234,7 +243,7 @@ impl WatchArgs {
                 .unwrap_or(Level::Medium),
             record: self.record,
             alerts: self.alerts.or(config.output.file),
-            journald: config.output.journald.unwrap_or(false),
+            journald: self.journald || config.output.journald.unwrap_or(false),
         }
     }
 }
@@ -254,6 +263,7 @@ mod tests {
             config: None,
             record: None,
             alerts: None,
+            journald: false,
         };
         let mut config = Config::default();
         let nowhere = Path::new("/nonexistent");
@@ -265,10 +275,7 @@ mod tests {
         config.rules.dirs = vec!["/file".into()];
         let watching = args(Some(Level::High)).over(config.clone(), nowhere);
         assert_eq!(watching.min_level, Level::High);
-        assert_eq!(
-            watching.rule_dirs,
-            [PathBuf::from("/file"), "/flag".into()]
-        );
+        assert_eq!(watching.rule_dirs, [PathBuf::from("/file"), "/flag".into()]);
         assert_eq!(watching.networks.len(), 1);
         assert_eq!(args(None).over(config, nowhere).min_level, Level::Low);
     }

@@ -45,9 +45,11 @@ pub(crate) enum OutputError {
 /// How an output is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Emptied.
-    Fresh,
-    /// Emptied, and readable by its owner only, whatever it was.
+    /// Emptied, then written once or twice, each time from the start.
+    Whole,
+    /// Emptied, then added to.
+    Stream,
+    /// As `Stream`, and readable by its owner only, whatever it was.
     Private,
     /// Added to.
     Append,
@@ -62,9 +64,13 @@ pub(crate) fn create(path: &Path, manner: Manner) -> Result<File, OutputError> {
     let (folder, name) = walk(path)?;
     let mode = match manner {
         Manner::Private => Mode::from_bits_truncate(0o600),
-        Manner::Fresh | Manner::Append => Mode::from_bits_truncate(0o644),
+        Manner::Whole | Manner::Stream | Manner::Append => Mode::from_bits_truncate(0o644),
     };
-    // O_APPEND also for the others: two writers of one file must not overwrite each other.
+    // Two writers of one stream must not overwrite each other.
+    let append = match manner {
+        Manner::Whole => OFlag::empty(),
+        Manner::Stream | Manner::Private | Manner::Append => OFlag::O_APPEND,
+    };
     // O_NONBLOCK: a FIFO without a reader is an error and not a wait.
     let flags = OFlag::O_WRONLY
         | OFlag::O_CREAT
@@ -72,7 +78,7 @@ pub(crate) fn create(path: &Path, manner: Manner) -> Result<File, OutputError> {
         | OFlag::O_CLOEXEC
         | OFlag::O_NOCTTY
         | OFlag::O_NONBLOCK
-        | OFlag::O_APPEND;
+        | append;
     let file = openat(&folder, name.as_os_str(), flags, mode).map_err(|errno| match errno {
         Errno::ELOOP => OutputError::Link {
             path: path.to_owned(),
@@ -180,7 +186,7 @@ mod tests {
         let victim = folder.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, folder.path().join("report.json")).unwrap();
-        let error = create(&folder.path().join("report.json"), Manner::Fresh).unwrap_err();
+        let error = create(&folder.path().join("report.json"), Manner::Whole).unwrap_err();
         assert!(matches!(error, OutputError::Link { .. }), "{error}");
         assert_eq!(fs::read_to_string(victim).unwrap(), "precious");
     }
@@ -190,7 +196,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("real")).unwrap();
         symlink("real", folder.path().join("alias")).unwrap();
-        create(&folder.path().join("alias/../alias/r"), Manner::Fresh).unwrap();
+        create(&folder.path().join("alias/../alias/r"), Manner::Whole).unwrap();
         assert!(folder.path().join("real/r").exists());
     }
 
@@ -205,7 +211,7 @@ mod tests {
         let link = folder.path().join("alias");
         symlink("real", &link).unwrap();
         std::os::unix::fs::lchown(&link, Some(12345), None).unwrap();
-        let error = create(&link.join("r"), Manner::Fresh).unwrap_err();
+        let error = create(&link.join("r"), Manner::Whole).unwrap_err();
         assert!(
             matches!(error, OutputError::ForeignLink { owner: 12345, .. }),
             "{error}"
@@ -217,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         symlink("b", folder.path().join("a")).unwrap();
         symlink("a", folder.path().join("b")).unwrap();
-        assert!(create(&folder.path().join("a/r"), Manner::Fresh).is_err());
+        assert!(create(&folder.path().join("a/r"), Manner::Whole).is_err());
     }
 
     #[test]
@@ -245,9 +251,9 @@ mod tests {
     fn a_fifo_and_a_folder_are_errors_at_once() {
         let folder = tempfile::tempdir().unwrap();
         mkfifo(&folder.path().join("f"), Mode::S_IRWXU).unwrap();
-        assert!(create(&folder.path().join("f"), Manner::Fresh).is_err());
-        assert!(create(folder.path(), Manner::Fresh).is_err());
-        assert!(create(&folder.path().join("x/"), Manner::Fresh).is_err());
-        assert!(create(&folder.path().join("missing/x"), Manner::Fresh).is_err());
+        assert!(create(&folder.path().join("f"), Manner::Whole).is_err());
+        assert!(create(folder.path(), Manner::Whole).is_err());
+        assert!(create(&folder.path().join("x/"), Manner::Whole).is_err());
+        assert!(create(&folder.path().join("missing/x"), Manner::Whole).is_err());
     }
 }

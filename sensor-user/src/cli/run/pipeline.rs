@@ -1,7 +1,7 @@
 //! From a batch of events to what is raised: enrich, record, ask the core, hand on.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 
 use super::sinks::{Sinks, say_line};
 use super::source::Batch;
@@ -16,6 +16,8 @@ pub(crate) struct Pipeline {
     capture: Option<capture::Writer<BufWriter<File>>>,
     core: Core,
     pub(crate) sinks: Sinks,
+    /// Ids of rules that raise nothing.
+    disabled: Vec<String>,
     /// Why the report can't be complete, beyond what the core knows.
     troubles: Vec<String>,
     /// Already told that the edge reads nothing any more.
@@ -23,12 +25,13 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(core: Core, sinks: Sinks) -> Self {
+    pub(crate) fn new(core: Core, sinks: Sinks, disabled: Vec<String>) -> Self {
         Self {
             edge: Edge::default(),
             capture: None,
             core,
             sinks,
+            disabled,
             troubles: Vec::new(),
             edge_told: false,
         }
@@ -45,7 +48,10 @@ impl Pipeline {
     /// Handles a batch. Its accounting comes first, so that an alert's completeness reaches up to
     /// the end of the batch it is in.
     pub(crate) async fn batch(&mut self, batch: Batch) {
-        let time = batch.events.first().map_or_else(boottime, |event| event.time);
+        let time = batch
+            .events
+            .first()
+            .map_or_else(boottime, |event| event.time);
         self.take(own(time, Body::Counters(batch.counters)));
         for event in self.edge.enrich(batch.events).await {
             self.take(event);
@@ -79,6 +85,7 @@ impl Pipeline {
         }
         for finding in self.core.handle(&event) {
             match finding {
+                Finding::Alert(alert) if self.disabled.contains(&alert.rule.id) => {}
                 Finding::Alert(alert) => self.sinks.alert(*alert),
                 Finding::Suppressed(_) => {}
                 Finding::Health(health) => self.sinks.health(&health),
@@ -89,7 +96,7 @@ impl Pipeline {
     /// Puts what was recorded so far on disk.
     pub(crate) fn flush(&mut self) {
         if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.get_mut().flush()
+            && let Err(error) = capture.flush()
         {
             self.not_recording(&error);
         }

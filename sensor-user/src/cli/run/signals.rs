@@ -6,15 +6,15 @@
 
 use std::io;
 
-use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
 
 /// Sent by the kernel, not by a process (asm-generic/siginfo.h, SI_KERNEL).
 const FROM_KERNEL: i32 = 0x80;
 
-const FORWARDED: [Signal; 4] = [
+/// They ask a command to end.
+pub(crate) const FORWARDED: [Signal; 4] = [
     Signal::SIGINT,
     Signal::SIGTERM,
     Signal::SIGHUP,
@@ -29,34 +29,38 @@ pub(crate) struct Received {
     pub(crate) from_terminal: bool,
 }
 
-/// The open signalfd.
+/// The signals that come, in order.
 #[derive(Debug)]
-pub(crate) struct Signals(AsyncFd<SignalFd>);
+pub(crate) struct Signals(mpsc::UnboundedReceiver<Received>);
 
 impl Signals {
-    /// Blocks them for this thread and those it will make. Needs a running tokio.
+    /// Blocks them for this thread and those it will make, and reads them in a thread of their own,
+    /// which ends with the process.
     pub(crate) fn take() -> io::Result<Self> {
         let set: SigSet = FORWARDED.into_iter().collect();
         set.thread_block()?;
-        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Self(AsyncFd::new(fd)?))
+        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || while read(&fd).is_none_or(|one| sender.send(one).is_ok()) {})?;
+        Ok(Self(receiver))
     }
 
     /// The next one. Can be cancelled.
-    pub(crate) async fn next(&mut self) -> io::Result<Received> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            match ready.get_inner().read_signal() {
-                Ok(Some(info)) => {
-                    let number = i32::try_from(info.ssi_signo).map_err(io::Error::other)?;
-                    return Ok(Received {
-                        signal: Signal::try_from(number)?,
-                        from_terminal: info.ssi_code == FROM_KERNEL,
-                    });
-                }
-                Ok(None) | Err(Errno::EAGAIN) => ready.clear_ready(),
-                Err(errno) => return Err(errno.into()),
-            }
+    pub(crate) async fn next(&mut self) -> Received {
+        match self.0.recv().await {
+            Some(received) => received,
+            None => std::future::pending().await,
         }
     }
+}
+
+fn read(fd: &SignalFd) -> Option<Received> {
+    let info = fd.read_signal().ok()??;
+    let number = i32::try_from(info.ssi_signo).ok()?;
+    Some(Received {
+        signal: Signal::try_from(number).ok()?,
+        from_terminal: info.ssi_code == FROM_KERNEL,
+    })
 }

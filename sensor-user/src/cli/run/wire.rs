@@ -152,7 +152,9 @@ impl Start {
             return Err(format!("a ring may hold at most {RING} bytes"));
         }
         if self.lineage_entries > LINEAGE {
-            return Err(format!("the lineage set may hold at most {LINEAGE} processes"));
+            return Err(format!(
+                "the lineage set may hold at most {LINEAGE} processes"
+            ));
         }
         if self.watch.len() > ENTRIES {
             return Err(format!("there may be at most {ENTRIES} watch entries"));

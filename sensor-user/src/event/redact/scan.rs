@@ -165,16 +165,17 @@ fn secret_key(before: &[u8]) -> Option<Vec<u8>> {
 /// is a token.
 fn credentials(input: &[u8], at: usize) -> Found {
     let start = at + 2;
-    let end = start + run(&input[start..], |b| !ends_value(b) && !b"/?#\\".contains(&b));
+    let end = start
+        + run(&input[start..], |b| {
+            !ends_value(b) && !b"/?#\\".contains(&b)
+        });
     let authority = &input[start..end];
     let Some(user_end) = authority.iter().rposition(|&b| b == b'@') else {
         return Found::None(end);
     };
     let user = &authority[..user_end];
     match user.iter().position(|&b| b == b':') {
-        Some(colon) if colon + 1 < user_end => {
-            Found::Secret(start + colon + 1, start + user_end)
-        }
+        Some(colon) if colon + 1 < user_end => Found::Secret(start + colon + 1, start + user_end),
         None if user_end > 0 && is_web(&input[..at]) => Found::Secret(start, start + user_end),
         _ => Found::None(end),
     }
