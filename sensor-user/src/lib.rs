@@ -9,9 +9,11 @@
 //! - [`health`]: the sensor about itself.
 //! - [`sink`]: where alerts and health records go.
 //! - [`core`]: the pure pipeline through all of these: events in, findings and a report out.
+//! - [`cli`]: one file per verb.
 
 pub mod alert;
 pub mod attribution;
+pub mod cli;
 pub mod core;
 pub mod detect;
 pub mod event;

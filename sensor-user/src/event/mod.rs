@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use text::{BadEscape, Text};
-pub use watch::{Operations, WatchEntry, WatchKey, WatchSet};
+pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
 /// One thing that happened, in the order it was handled: (time, cpu, sequence).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
