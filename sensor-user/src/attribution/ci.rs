@@ -26,7 +26,10 @@ impl CiStep {
         let record = if environment.contains_key("GITHUB_RUN_ID") {
             let url = |run: &str| {
                 let server = get("GITHUB_SERVER_URL")?;
-                Some(format!("{server}/{}/actions/runs/{run}", get("GITHUB_REPOSITORY")?))
+                Some(format!(
+                    "{server}/{}/actions/runs/{run}",
+                    get("GITHUB_REPOSITORY")?
+                ))
             };
             let run_id = get("GITHUB_RUN_ID");
             Ci {

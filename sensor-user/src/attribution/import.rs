@@ -35,10 +35,12 @@ pub(super) fn module(path: &str) -> Option<Attribution> {
 fn python_name(entry: &str) -> Option<(&str, Option<&str>)> {
     for suffix in [".dist-info", ".egg-info", ".data"] {
         if let Some(stem) = entry.strip_suffix(suffix) {
-            let (name, version) = stem.split_once('-').map_or((stem, None), |(name, version)| {
-                // An egg adds `-py3.11`.
-                (name, version.split('-').next())
-            });
+            let (name, version) = stem
+                .split_once('-')
+                .map_or((stem, None), |(name, version)| {
+                    // An egg adds `-py3.11`.
+                    (name, version.split('-').next())
+                });
             return (!name.is_empty()).then_some((name, version));
         }
     }

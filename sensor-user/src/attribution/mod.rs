@@ -24,6 +24,7 @@ use crate::event::{Exec, Manifest, Text};
 use crate::lineage::{Context, Image};
 
 pub use ci::CiStep;
+pub(crate) use folder::holds as folder_holds;
 
 /// Where packages come from, by the type of their package URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,11 @@ impl Attribution {
     /// Takes what a manifest says, where nothing better is known. Whether that changed anything.
     pub(crate) fn read(&mut self, manifest: &Manifest) -> bool {
         let directory = manifest.directory.to_str_lossy();
-        if self.path.as_ref().is_some_and(|path| !folder::holds(path, &directory)) {
+        if self
+            .path
+            .as_ref()
+            .is_some_and(|path| !folder::holds(path, &directory))
+        {
             return false;
         }
         let before = self.clone();

@@ -69,11 +69,7 @@ pub(super) fn lifecycle(
 /// The root project is what the outermost command was started in or for. A package that a manager
 /// unpacked elsewhere and prepares with a manager of its own (a git dependency) is none, though that
 /// inner manager takes it for its root.
-fn is_root(
-    directory: &str,
-    project: Option<&str>,
-    environment: &BTreeMap<String, Text>,
-) -> bool {
+fn is_root(directory: &str, project: Option<&str>, environment: &BTreeMap<String, Text>) -> bool {
     let prefix = environment
         .get("npm_config_local_prefix")
         .map(Text::to_str_lossy);
@@ -114,8 +110,14 @@ mod tests {
         fn pair(name: &str, version: &str) -> Option<(String, String)> {
             Some((name.to_owned(), version.to_owned()))
         }
-        assert_eq!(of("esbuild/-/esbuild-0.25.0.tgz"), pair("esbuild", "0.25.0"));
-        assert_eq!(of("@a/b-c/-/b-c-1.0.0-rc.1.tgz"), pair("@a/b-c", "1.0.0-rc.1"));
+        assert_eq!(
+            of("esbuild/-/esbuild-0.25.0.tgz"),
+            pair("esbuild", "0.25.0")
+        );
+        assert_eq!(
+            of("@a/b-c/-/b-c-1.0.0-rc.1.tgz"),
+            pair("@a/b-c", "1.0.0-rc.1")
+        );
         assert_eq!(of("a/-/b-1.0.0.tgz"), None);
         assert_eq!(archive("file:../a"), None);
         assert_eq!(archive("git+ssh://git@host/a/b.git#0f1e"), None);

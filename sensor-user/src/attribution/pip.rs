@@ -50,7 +50,10 @@ fn hook(image: &Image) -> Option<Rc<str>> {
         .position(|arg| arg.basename() == b"_in_process.py")?;
     // It is the script: only interpreter options stand before it.
     let options = image.args[..at].iter().skip(1);
-    if !options.into_iter().all(|arg| arg.as_bytes().starts_with(b"-")) {
+    if !options
+        .into_iter()
+        .all(|arg| arg.as_bytes().starts_with(b"-"))
+    {
         return None;
     }
     Some(image.args.get(at + 1)?.to_str_lossy().into())

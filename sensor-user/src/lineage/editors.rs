@@ -35,7 +35,9 @@ mod tests {
     #[test]
     fn an_editors_own_node_is_told_by_its_path() {
         assert!(owns("/home/a/.vscode-server/bin/0f1e/node"));
-        assert!(owns("/root/.vscode-server/cli/servers/Stable-0f1e/server/node"));
+        assert!(owns(
+            "/root/.vscode-server/cli/servers/Stable-0f1e/server/node"
+        ));
         assert!(owns("/opt/actions-runner/externals/node20/bin/node"));
         assert!(!owns("/usr/bin/node"));
         assert!(!owns("/home/a/p/node_modules/node/bin/node"));

@@ -100,15 +100,17 @@ impl Node {
 
     /// What fork makes.
     pub fn fork(self: &Rc<Self>, child: ProcessKey) -> Rc<Self> {
-        Rc::new(Self {
-            key: child,
-            image: self.image.clone(),
-            started: false,
-            depth: self.depth + 1,
-            above: Some(Rc::clone(self)),
-            earlier: 0,
-        }
-        .shortened())
+        Rc::new(
+            Self {
+                key: child,
+                image: self.image.clone(),
+                started: false,
+                depth: self.depth + 1,
+                above: Some(Rc::clone(self)),
+                earlier: 0,
+            }
+            .shortened(),
+        )
     }
 
     /// What exec makes of it. A program the process had started itself stays visible above: `sh -c`
@@ -119,15 +121,17 @@ impl Node {
         } else {
             (self.above.clone(), 0)
         };
-        Rc::new(Self {
-            key: self.key,
-            image: Some(image),
-            started: true,
-            depth: above.as_ref().map_or(0, |node| node.depth + 1),
-            above,
-            earlier,
-        }
-        .shortened())
+        Rc::new(
+            Self {
+                key: self.key,
+                image: Some(image),
+                started: true,
+                depth: above.as_ref().map_or(0, |node| node.depth + 1),
+                above,
+                earlier,
+            }
+            .shortened(),
+        )
     }
 
     /// The chain above, nearest first, without end.

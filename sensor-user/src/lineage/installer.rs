@@ -126,7 +126,11 @@ fn node_script(args: &[&str]) -> Option<Invocation> {
         .unwrap_or(script);
     let stem = stem.strip_suffix("-cli").unwrap_or(stem);
     // `.yarn/releases/yarn-4.5.0.cjs`
-    let stem = if stem.starts_with("yarn-") { "yarn" } else { stem };
+    let stem = if stem.starts_with("yarn-") {
+        "yarn"
+    } else {
+        stem
+    };
     matches!(stem, "npm" | "pnpm" | "yarn" | "yarnpkg" | "bun")
         .then(|| named(stem, rest))
         .flatten()
@@ -259,7 +263,10 @@ mod tests {
     fn installs_are_recognised_however_the_manager_is_started() {
         for (line, manager) in [
             ("node /usr/bin/npm ci", "npm"),
-            ("node /usr/lib/node_modules/npm/bin/npm-cli.js install left", "npm"),
+            (
+                "node /usr/lib/node_modules/npm/bin/npm-cli.js install left",
+                "npm",
+            ),
             ("node --max-old-space-size=4096 /usr/bin/npm i", "npm"),
             ("node -r ./hook.js /usr/bin/npm i", "npm"),
             ("node /usr/bin/npm --prefix x ci", "npm"),
@@ -271,13 +278,25 @@ mod tests {
             ("python3.11 -m pip install x", "pip"),
             ("python3 -I -m pip install x", "pip"),
             ("python3 -Im pip install x", "pip"),
-            ("python3 -W ignore -X dev -m pip --no-input install x", "pip"),
-            ("python3 /home/a/.pyenv/versions/3.11.7/bin/pip install x", "pip"),
+            (
+                "python3 -W ignore -X dev -m pip --no-input install x",
+                "pip",
+            ),
+            (
+                "python3 /home/a/.pyenv/versions/3.11.7/bin/pip install x",
+                "pip",
+            ),
             ("python3 /usr/bin/pip3 --proxy install wheel x", "pip"),
             ("python3 /usr/bin/pip3.11 download x", "pip"),
             ("pip install x", "pip"),
-            ("python3 /v/lib/python3.11/site-packages/pip/__pip-runner__.py install x", "pip"),
-            ("python3 /v/lib/python3.11/site-packages/pip/__main__.py install x", "pip"),
+            (
+                "python3 /v/lib/python3.11/site-packages/pip/__pip-runner__.py install x",
+                "pip",
+            ),
+            (
+                "python3 /v/lib/python3.11/site-packages/pip/__main__.py install x",
+                "pip",
+            ),
             ("python setup.py install", "setuptools"),
             ("python setup.py --quiet build_ext --inplace", "setuptools"),
             ("python ./setup.py bdist_wheel", "setuptools"),

@@ -206,7 +206,12 @@ impl Lineage {
     /// below its parent if that one is known, otherwise below the root.
     fn adopt(&mut self, actor: &Actor, parent: Option<u32>, time: u64) {
         let parent = parent
-            .and_then(|pid| Some(ProcessKey { pid, start: *self.current.get(&pid)? }))
+            .and_then(|pid| {
+                Some(ProcessKey {
+                    pid,
+                    start: *self.current.get(&pid)?,
+                })
+            })
             .and_then(|key| self.processes.get(&key))
             .filter(|parent| parent.root == actor.root && parent.node.key != actor.process);
         let place = parent
@@ -238,7 +243,10 @@ impl Lineage {
         // The end of the pid's earlier process was missed.
         let earlier = self.current.get(&key.pid).copied();
         if let Some(start) = earlier.filter(|&start| start < key.start) {
-            let old = ProcessKey { pid: key.pid, start };
+            let old = ProcessKey {
+                pid: key.pid,
+                start,
+            };
             if let Some(process) = self.processes.get_mut(&old).filter(|p| !p.ended) {
                 process.ended = true;
                 self.ended.push_back((old, time));
@@ -293,7 +301,11 @@ impl Lineage {
     fn forget_silent(&mut self, except: ProcessKey) {
         let mut all: Vec<_> = self.processes.iter().map(|(k, p)| (p.seen, *k)).collect();
         all.sort_unstable();
-        for &(_, key) in all.iter().take(TABLE_MOST / 2).filter(|(_, k)| *k != except) {
+        for &(_, key) in all
+            .iter()
+            .take(TABLE_MOST / 2)
+            .filter(|(_, k)| *k != except)
+        {
             self.remove(key);
         }
     }

@@ -51,9 +51,21 @@ const fn s(segments: [u16; 8]) -> Ipv6Addr {
 /// Network, prefix length, class. Addresses that wrap an IPv4 one are decided before.
 pub(super) const V6: &[(Ipv6Addr, u32, Class)] = &[
     // Amazon's instance, task and time addresses; Google's.
-    (s([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254]), 128, Class::Metadata),
-    (s([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023]), 128, Class::Metadata),
-    (s([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254]), 128, Class::Metadata),
+    (
+        s([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254]),
+        128,
+        Class::Metadata,
+    ),
+    (
+        s([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023]),
+        128,
+        Class::Metadata,
+    ),
+    (
+        s([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254]),
+        128,
+        Class::Metadata,
+    ),
     (s([0, 0, 0, 0, 0, 0, 0, 0]), 128, Class::Unspecified),
     (s([0, 0, 0, 0, 0, 0, 0, 1]), 128, Class::Loopback),
     // RFC 8215: translation inside one network.
@@ -73,7 +85,11 @@ pub(super) const V6: &[(Ipv6Addr, u32, Class)] = &[
     (s([0x2001, 0, 0, 0, 0, 0, 0, 0]), 32, Class::Public),
     (s([0x2001, 2, 0, 0, 0, 0, 0, 0]), 48, Class::Benchmarking),
     (s([0x2001, 0, 0, 0, 0, 0, 0, 0]), 23, Class::Reserved),
-    (s([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0]), 32, Class::Documentation),
+    (
+        s([0x2001, 0x0db8, 0, 0, 0, 0, 0, 0]),
+        32,
+        Class::Documentation,
+    ),
     (s([0x3fff, 0, 0, 0, 0, 0, 0, 0]), 20, Class::Documentation),
     // RFC 9602: segment routing identifiers.
     (s([0x5f00, 0, 0, 0, 0, 0, 0, 0]), 16, Class::Reserved),

@@ -70,6 +70,8 @@ fn is_host(name: &str) -> bool {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     // `10.0.0` and `300.1.1.1` are mistyped addresses.
-    let number = name.split('.').all(|l| l.bytes().all(|b| b.is_ascii_digit()));
+    let number = name
+        .split('.')
+        .all(|l| l.bytes().all(|b| b.is_ascii_digit()));
     name.len() <= 253 && !number && name.split('.').all(label)
 }

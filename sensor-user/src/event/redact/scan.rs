@@ -137,9 +137,13 @@ fn value(input: &[u8], at: usize) -> Found {
         }
     }
     let length = run(&input[start..], |b| !ends_value(b));
-    let end = start + length;
+    let mut end = start + length;
+    // `\"` ends what began with `\"`.
+    if input[start..end].ends_with(b"\\") && input.get(end).is_some_and(|&b| is_quote(b)) {
+        end -= 1;
+    }
     // A variable's name, a comparison, a call: not the secret itself.
-    let other = length == 0
+    let other = end == start
         || matches!(input[start], b'$' | b'=' | b':')
         || input.get(end).is_some_and(|&b| b == b'(');
     if other {
@@ -165,16 +169,17 @@ fn secret_key(before: &[u8]) -> Option<Vec<u8>> {
 /// is a token.
 fn credentials(input: &[u8], at: usize) -> Found {
     let start = at + 2;
-    let end = start + run(&input[start..], |b| !ends_value(b) && !b"/?#\\".contains(&b));
+    let end = start
+        + run(&input[start..], |b| {
+            !ends_value(b) && !b"/?#\\".contains(&b)
+        });
     let authority = &input[start..end];
     let Some(user_end) = authority.iter().rposition(|&b| b == b'@') else {
         return Found::None(end);
     };
     let user = &authority[..user_end];
     match user.iter().position(|&b| b == b':') {
-        Some(colon) if colon + 1 < user_end => {
-            Found::Secret(start + colon + 1, start + user_end)
-        }
+        Some(colon) if colon + 1 < user_end => Found::Secret(start + colon + 1, start + user_end),
         None if user_end > 0 && is_web(&input[..at]) => Found::Secret(start, start + user_end),
         _ => Found::None(end),
     }

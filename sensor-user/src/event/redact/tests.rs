@@ -11,7 +11,10 @@ fn cleaned(raw: &str) -> String {
 fn cleaned_args(raw: &[&str]) -> Vec<String> {
     let mut values: Vec<Text> = raw.iter().map(|&arg| arg.into()).collect();
     args(&mut values);
-    values.iter().map(|v| v.to_str_lossy().into_owned()).collect()
+    values
+        .iter()
+        .map(|v| v.to_str_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -21,13 +24,22 @@ fn a_secret_goes_and_what_it_was_stays() {
         (format!("x npm_{letters} y"), "x npm_[redacted] y"),
         (format!("ghp_{letters}"), "ghp_[redacted]"),
         (format!("github_pat_{letters}"), "github_pat_[redacted]"),
-        (format!("pypi-AgEIcHlwaS5vcmc{letters}"), "pypi-AgE[redacted]"),
+        (
+            format!("pypi-AgEIcHlwaS5vcmc{letters}"),
+            "pypi-AgE[redacted]",
+        ),
         ("AKIAABCDEFGHIJKLMNOP".into(), "AKIA[redacted]"),
         ("--password=a".into(), "--password=[redacted]"),
         ("--token=\"a b\"".into(), "--token=\"[redacted] b\""),
-        ("//host/:_authToken=abc".into(), "//host/:_authToken=[redacted]"),
+        (
+            "//host/:_authToken=abc".into(),
+            "//host/:_authToken=[redacted]",
+        ),
         ("_auth=YTpi".into(), "_auth=[redacted]"),
-        ("Authorization: Basic YTpi".into(), "Authorization: Basic [redacted]"),
+        (
+            "Authorization: Basic YTpi".into(),
+            "Authorization: Basic [redacted]",
+        ),
         ("authorization:  xyz".into(), "authorization:  [redacted]"),
         (
             format!("curl -H 'Authorization: Bearer {letters}' x"),
@@ -35,13 +47,28 @@ fn a_secret_goes_and_what_it_was_stays() {
         ),
         (format!("Bearer {letters}"), "Bearer [redacted]"),
         ("PRIVATE-TOKEN: x".into(), "PRIVATE-TOKEN: [redacted]"),
-        (r#"{"password":"x","b":1}"#.into(), r#"{"password":"[redacted]","b":1}"#),
-        (r#"{\"api_key\": \"x\"}"#.into(), r#"{\"api_key\": \"[redacted]\"}"#),
-        ("AWS_SECRET_ACCESS_KEY=a/b+c d".into(), "AWS_SECRET_ACCESS_KEY=[redacted] d"),
-        ("https://user:pass@host/x".into(), "https://user:[redacted]@host/x"),
+        (
+            r#"{"password":"x","b":1}"#.into(),
+            r#"{"password":"[redacted]","b":1}"#,
+        ),
+        (
+            r#"{\"api_key\": \"x\"}"#.into(),
+            r#"{\"api_key\": \"[redacted]\"}"#,
+        ),
+        (
+            "AWS_SECRET_ACCESS_KEY=a/b+c d".into(),
+            "AWS_SECRET_ACCESS_KEY=[redacted] d",
+        ),
+        (
+            "https://user:pass@host/x".into(),
+            "https://user:[redacted]@host/x",
+        ),
         ("git+ssh://a:b:c@host".into(), "git+ssh://a:[redacted]@host"),
         ("https://0f1e@host/x".into(), "https://[redacted]@host/x"),
-        ("https://h/?access_token=x&y=1".into(), "https://h/?access_token=[redacted]&y=1"),
+        (
+            "https://h/?access_token=x&y=1".into(),
+            "https://h/?access_token=[redacted]&y=1",
+        ),
     ] {
         assert_eq!(cleaned(&raw), expected, "{raw}");
     }
@@ -76,7 +103,10 @@ fn a_command_does_not_hide_behind_the_name_of_a_secret() {
         ("//u:;curl$IFS-h@x", ";curl$IFS-h@x"),
         ("token=$(curl h)", "$(curl h)"),
         ("token=`curl h`", "`curl h`"),
-        ("secret=__import__('os').system('id')", "__import__('os').system('id')"),
+        (
+            "secret=__import__('os').system('id')",
+            "__import__('os').system('id')",
+        ),
         ("Authorization: x && id", "&& id"),
     ] {
         assert!(cleaned(raw).contains(visible), "{raw}: {}", cleaned(raw));
@@ -88,18 +118,36 @@ fn a_command_does_not_hide_behind_the_name_of_a_secret() {
 #[test]
 fn an_option_hides_the_argument_after_it() {
     for (raw, expected) in [
-        (&["x", "--password", "a b", "c"][..], &["x", "--password", "[redacted]", "c"][..]),
-        (&["x", "--token", "--verbose"], &["x", "--token", "--verbose"]),
+        (
+            &["x", "--password", "a b", "c"][..],
+            &["x", "--password", "[redacted]", "c"][..],
+        ),
+        (
+            &["x", "--token", "--verbose"],
+            &["x", "--token", "--verbose"],
+        ),
         (&["npm", "token", "create"], &["npm", "token", "create"]),
         (
             &["npm", "config", "set", "//host/:_authToken", "x"],
             &["npm", "config", "set", "//host/:_authToken", "[redacted]"],
         ),
-        (&["sshpass", "-p", "x", "ssh"], &["sshpass", "-p", "[redacted]", "ssh"]),
-        (&["/usr/bin/mysql", "-px"], &["/usr/bin/mysql", "-p[redacted]"]),
-        (&["curl", "-u", "a:b", "h"], &["curl", "-u", "a:[redacted]", "h"]),
+        (
+            &["sshpass", "-p", "x", "ssh"],
+            &["sshpass", "-p", "[redacted]", "ssh"],
+        ),
+        (
+            &["/usr/bin/mysql", "-px"],
+            &["/usr/bin/mysql", "-p[redacted]"],
+        ),
+        (
+            &["curl", "-u", "a:b", "h"],
+            &["curl", "-u", "a:[redacted]", "h"],
+        ),
         (&["mkdir", "-p", "x"], &["mkdir", "-p", "x"]),
-        (&["docker", "run", "-p", "80:80"], &["docker", "run", "-p", "80:80"]),
+        (
+            &["docker", "run", "-p", "80:80"],
+            &["docker", "run", "-p", "80:80"],
+        ),
     ] {
         assert_eq!(cleaned_args(raw), expected);
     }
@@ -109,7 +157,10 @@ fn an_option_hides_the_argument_after_it() {
 fn only_listed_variables_leave_the_decoder() {
     let mut variables = BTreeMap::from([
         ("npm_package_name".to_owned(), Text::from("a")),
-        ("npm_package_resolved".to_owned(), Text::from("https://u:p@h/a.tgz")),
+        (
+            "npm_package_resolved".to_owned(),
+            Text::from("https://u:p@h/a.tgz"),
+        ),
         ("NPM_TOKEN".to_owned(), Text::from("x")),
         ("npm_package_name2".to_owned(), Text::from("x")),
     ]);
@@ -119,14 +170,19 @@ fn only_listed_variables_leave_the_decoder() {
         left,
         [
             ("npm_package_name".to_owned(), Text::from("a")),
-            ("npm_package_resolved".to_owned(), Text::from("https://u:[redacted]@h/a.tgz")),
+            (
+                "npm_package_resolved".to_owned(),
+                Text::from("https://u:[redacted]@h/a.tgz")
+            ),
         ]
     );
 }
 
 #[test]
 fn two_mebibytes_take_no_longer_than_their_length_asks() {
-    for piece in ["token=", "//a:", "eyJ.", "npm_a", "Bearer a", "token: ", "\"", "=(", "a:b@"] {
+    for piece in [
+        "token=", "//a:", "eyJ.", "npm_a", "Bearer a", "token: ", "\"", "=(", "a:b@",
+    ] {
         let mut value = Text::from(piece.repeat((2 << 20) / piece.len()));
         let began = std::time::Instant::now();
         text(&mut value);
@@ -139,10 +195,38 @@ fn two_mebibytes_take_no_longer_than_their_length_asks() {
 fn likely() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         proptest::sample::select(vec![
-            "token", "=", ":", " ", "\"", "'", "\\", "//", "@", "http:", "Bearer ", "bearer ",
-            "authorization", "Basic ", "_auth", "npm_", "ghp_", "pypi-AgE", "AKIA",
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "[redacted]", "redacted]", "-", "--password",
-            "$", "(", "/", ".", "a", "&", "secret", "glpat-",
+            "token",
+            "=",
+            ":",
+            " ",
+            "\"",
+            "'",
+            "\\",
+            "//",
+            "@",
+            "http:",
+            "Bearer ",
+            "bearer ",
+            "authorization",
+            "Basic ",
+            "_auth",
+            "npm_",
+            "ghp_",
+            "pypi-AgE",
+            "AKIA",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+            "[redacted]",
+            "redacted]",
+            "-",
+            "--password",
+            "$",
+            "(",
+            "/",
+            ".",
+            "a",
+            "&",
+            "secret",
+            "glpat-",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
         proptest::collection::vec(any::<u8>(), 0..4),
