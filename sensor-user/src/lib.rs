@@ -3,11 +3,12 @@
 //! - [`kernel`]: the probes, and what they send: the only code that knows aya.
 //! - [`event`]: what happened, decoded and redacted; the capture format.
 //! - [`edge`]: every read of what watched code can influence.
-//! - [`lineage`]: processes, scopes, install sessions.
-//! - [`attribution`]: which package, which step, which container.
+//! - [`lineage`]: the process tree, scopes and install sessions.
+//! - [`attribution`]: whose code runs: package, lifecycle step, CI job.
+//! - [`names`]: what kind of address a peer has.
 //! - [`detect`]: Sigma rules over events.
 //! - [`alert`]: the shape and the text of what is raised.
-//! - [`core`]: events in, findings out.
+//! - [`core`]: the pure pipeline through all of these: events in, findings and a report out.
 //! - [`health`]: the sensor about itself.
 //! - [`sink`]: where alerts and health records go.
 //! - [`config`]: the configuration file.
@@ -24,4 +25,5 @@ pub mod event;
 pub mod health;
 pub mod kernel;
 pub mod lineage;
+pub mod names;
 pub mod sink;

@@ -24,6 +24,7 @@ use crate::event::{Exec, Manifest, Text};
 use crate::lineage::{Context, Image};
 
 pub use ci::CiStep;
+pub(crate) use folder::holds as folder_holds;
 
 /// Where packages come from, by the type of their package URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
