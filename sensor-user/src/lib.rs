@@ -5,8 +5,10 @@
 //! - [`alert`]: the shape and the text of what is raised.
 //! - [`health`]: the sensor about itself.
 //! - [`sink`]: where alerts and health records go.
+//! - [`cli`]: one file per verb.
 
 pub mod alert;
+pub mod cli;
 pub mod detect;
 pub mod event;
 pub mod health;

@@ -4,9 +4,11 @@
 //! whatever prints it goes through [`escape`] first.
 
 pub mod escape;
+pub mod explain;
 pub mod id;
 pub mod limit;
 pub mod page;
+pub mod paste;
 pub mod report;
 pub mod row;
 pub mod schema;
