@@ -10,6 +10,7 @@
 )]
 
 pub mod capture;
+pub mod redact;
 mod text;
 mod watch;
 
