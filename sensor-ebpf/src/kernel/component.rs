@@ -64,7 +64,11 @@ pub fn any() -> u32 {
 #[inline(always)]
 pub fn operations(offset: u32, length: u32, last: bool) -> u32 {
     let wanted = whole_component(offset, length);
-    if last { wanted | affixes(offset, length) } else { wanted }
+    if last {
+        wanted | affixes(offset, length)
+    } else {
+        wanted
+    }
 }
 
 // The two halves are global functions, with numbers for arguments: the verifier then looks at each
@@ -73,7 +77,9 @@ pub fn operations(offset: u32, length: u32, last: bool) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
-    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else { return 0 };
+    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
+        return 0;
+    };
     // SAFETY: inside the body.
     let first = unsafe { *scratch::at(scratch, offset) };
     let bucket = masked::<{ BUCKETS as u32 - 1 }>(length.min(KEY as u32)) as usize;
@@ -82,15 +88,21 @@ extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
     if first_bytes & first_byte_bit(first) == 0 {
         return 0;
     }
-    let Some(key) = key(scratch, offset, length) else { return 0 };
+    let Some(key) = key(scratch, offset, length) else {
+        return 0;
+    };
     // SAFETY: a map value.
-    COMPONENTS.get_ptr(key).map_or(0, |operations| unsafe { *operations })
+    COMPONENTS
+        .get_ptr(key)
+        .map_or(0, |operations| unsafe { *operations })
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn affixes(offset: u32, length: u32) -> u32 {
-    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else { return 0 };
+    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
+        return 0;
+    };
     let mut wanted = 0;
     for index in 0..AFFIX_LENGTHS {
         let suffix = filter.suffix_lengths[index];

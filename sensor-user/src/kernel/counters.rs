@@ -18,15 +18,18 @@ type Slot = [u64; 4];
 pub(super) struct Accounting {
     kernel: PerCpuArray<MapData, Slot>,
     received: [u64; kind::COUNT as usize],
+    undecodable: [u64; kind::COUNT as usize],
 }
 
 impl Accounting {
     pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, SensorError> {
         let map = ebpf.take_map(NAME).ok_or_else(|| missing(NAME))?;
         let kernel = PerCpuArray::try_from(map).map_err(|error| failed(NAME, &error))?;
+        let none = [0; kind::COUNT as usize];
         Ok(Self {
             kernel,
-            received: [0; kind::COUNT as usize],
+            received: none,
+            undecodable: none,
         })
     }
 
@@ -37,11 +40,20 @@ impl Accounting {
         }
     }
 
+    /// A record of this kind made no sense: it was delivered, but is lost all the same.
+    pub(super) fn undecodable(&mut self, kind: u32) {
+        if let Some(count) = self.undecodable.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
     pub(super) fn snapshot(&self) -> Result<Counters, SensorError> {
         let mut counters = Counters::default();
         for &(number, name) in kind::ALL {
             let [generated, delivered, filtered, lost] = self.slot(number)?;
             let received = self.received[number as usize];
+            let undecodable = self.undecodable[number as usize];
+            let (delivered, lost) = (delivered - undecodable, lost + undecodable);
             let count = Count {
                 generated,
                 delivered,

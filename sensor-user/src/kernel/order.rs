@@ -21,10 +21,12 @@ pub(super) struct Order {
     details: HashMap<(u32, u64), Detail>,
     handed_on: u64,
     late: u64,
+    added: u64,
 }
 
 struct Pending {
-    key: (u64, u32, u64),
+    /// Time, CPU, sequence; then the order of arrival, for the events of one record.
+    key: (u64, u32, u64, u64),
     event: Event,
 }
 
@@ -52,7 +54,8 @@ impl Order {
     pub(super) fn add(&mut self, record: Record) {
         match record {
             Record::Event(event) => {
-                let key = (event.time, event.cpu, event.sequence);
+                let key = (event.time, event.cpu, event.sequence, self.added);
+                self.added += 1;
                 if event.time < self.handed_on {
                     self.late += 1;
                 }

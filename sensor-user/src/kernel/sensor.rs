@@ -77,7 +77,6 @@ pub struct Sensor {
     order: Order,
     /// Connects come from the syscall's exit, addresses and all.
     connects_at_exit: bool,
-    undecodable: u64,
 }
 
 impl Sensor {
@@ -112,7 +111,6 @@ impl Sensor {
             hooks,
             order: Order::default(),
             connects_at_exit,
-            undecodable: 0,
         })
     }
 
@@ -185,28 +183,26 @@ impl Sensor {
     fn read(&mut self) {
         for ring in [&mut self.event_ring, &mut self.process_ring] {
             while let Some(item) = ring.get_mut().next() {
-                if let Some(kind) = kind_of(&item) {
-                    self.accounting.received(kind);
-                }
+                let kind = kind_of(&item).unwrap_or(u32::MAX);
                 match decode(&item, self.connects_at_exit) {
-                    Ok(records) => records
-                        .into_iter()
-                        .for_each(|record| self.order.add(record)),
-                    Err(_) => self.undecodable += 1,
+                    Ok(records) => {
+                        self.accounting.received(kind);
+                        records
+                            .into_iter()
+                            .for_each(|record| self.order.add(record));
+                    }
+                    Err(_) => self.accounting.undecodable(kind),
                 }
             }
         }
     }
 
-    /// The accounting of both sides. Records that could not be decoded count as lost here too.
+    /// The accounting of both sides.
     pub fn counters(&self) -> Result<Counters, SensorError> {
-        self.accounting.snapshot()
-    }
-
-    /// Records that came after a later one had been handed on, and records that made no sense:
-    /// both must stay 0.
-    pub fn anomalies(&self) -> (u64, u64) {
-        (self.order.late(), self.undecodable)
+        Ok(Counters {
+            out_of_order: self.order.late(),
+            ..self.accounting.snapshot()?
+        })
     }
 
     /// Which hook feeds which kind.
