@@ -1,4 +1,5 @@
-//! Embeds the shipped rules, filters, lists and playbooks: one table of (path below `rules/`, text).
+//! Embeds the shipped rules, filters, lists and playbooks: one table of (path below `rules/`, text);
+//! and the BPF object that `cargo xtask build` makes, if there is one.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,12 @@ use std::{env, fs};
 const NOT_SHIPPED: &[&str] = &["tests"];
 
 fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    embed_rules();
+    embed_object();
+}
+
+fn embed_rules() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"))
         .join("../rules")
         .canonicalize()
@@ -28,7 +35,23 @@ fn main() {
     table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     fs::write(out.join("shipped_rules.rs"), table).expect("OUT_DIR can be written");
-    println!("cargo::rerun-if-changed=build.rs");
+}
+
+fn embed_object() {
+    println!("cargo::rustc-check-cfg=cfg(bpf_object)");
+    println!("cargo::rerun-if-env-changed=PKGWARDEN_BPF_OBJECT");
+    let Some(object) = env::var_os("PKGWARDEN_BPF_OBJECT") else {
+        return;
+    };
+    let object = Path::new(&object);
+    println!("cargo::rerun-if-changed={}", object.display());
+    assert!(
+        object.is_absolute() && object.is_file(),
+        "PKGWARDEN_BPF_OBJECT is {}, which is no file at an absolute path: run `cargo xtask build`",
+        object.display()
+    );
+    println!("cargo::rustc-env=PKGWARDEN_BPF_OBJECT={}", object.display());
+    println!("cargo::rustc-cfg=bpf_object");
 }
 
 /// Adds every rule file under `folder`, by its path below `root`, with forward slashes.
