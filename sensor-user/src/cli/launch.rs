@@ -2,7 +2,7 @@
 //!
 //! `run` starts its own binary so that the process exists, and can be put into the lineage set,
 //! before the command's program begins, and without code between fork and exec in the parent. It
-//! waits for one byte, becomes the caller, and execs. Nothing of us is left in what the command
+//! becomes the caller, says that it is ready, waits for one byte, and execs. Nothing of us is left in what the command
 //! sees: no variable, and no open file but what the caller had open.
 //!
 //! Two pipes are inherited by number. They are opened again through /proc (which needs no unsafe
@@ -43,6 +43,9 @@ pub(crate) struct LaunchArgs {
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
+
+/// Says that everything is done but the exec.
+pub(crate) const READY: u8 = b'r';
 
 /// What stopped the command from starting, as it goes through the pipe: a step and an errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,18 +109,19 @@ pub(crate) fn launch(args: LaunchArgs) -> ExitCode {
     {
         return report(&fault, Step::Namespace, &error);
     }
-    if go.read_exact(&mut [0]).is_err() {
-        // `run` is gone: nothing would watch the command.
-        return ExitCode::from(125);
+    if let Err(error) = become_user(&args) {
+        return report(&fault, Step::Identity, &error);
     }
-    drop(go);
     // `run` takes them from a signalfd; what came meanwhile is delivered now.
     if let Err(errno) = FORWARDED.into_iter().collect::<SigSet>().thread_unblock() {
         return report(&fault, Step::Identity, &errno.into());
     }
-    if let Err(error) = become_user(&args) {
-        return report(&fault, Step::Identity, &error);
+    // What this process did so far is not the command's doing; from the next byte on it is.
+    if (&fault).write_all(&[READY]).is_err() || go.read_exact(&mut [0]).is_err() {
+        // `run` is gone: nothing would watch the command.
+        return ExitCode::from(125);
     }
+    drop(go);
     // std resets SIGPIPE, which Rust ignores, and searches PATH as execvp(3) does.
     let error = Command::new(&args.command[0])
         .args(&args.command[1..])

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{Uid, getuid};
+use nix::unistd::Uid;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
@@ -99,8 +99,13 @@ async fn answer(
         Some(Err(message)) => return Err(message),
         None => return Ok(()),
     };
+    // Held over the start, so that the children of no other process are watched by mistake.
+    let carrier = callers(start.carrier, caller)?;
     let config = start.within_limits()?;
     let mut sensor = Sensor::start(&config).map_err(|error| error.to_string())?;
+    if !carrier.is_the_same() {
+        return Err(format!("process {} has ended", config.carrier.unwrap_or(0)));
+    }
     let mut roots = HashSet::new();
     let reply = |reply| json_line(&ReplyLine { reply });
     let hooks = sensor.hooks().iter().map(Hook::from).collect();
@@ -161,21 +166,23 @@ fn batch(
 /// Watches a process of the caller's. It is looked at twice around the act, through one handle,
 /// so that it can't be exchanged for another one.
 fn watch(sensor: &mut Sensor, pid: u32, caller: Option<Uid>) -> Result<ProcessKey, String> {
-    let refused = || {
-        let who = caller.unwrap_or_else(getuid);
-        format!("process {pid} is not one of uid {who}: only one's own can be watched")
-    };
-    let held = Held::of_pid(pid).ok_or_else(|| format!("there is no process {pid}"))?;
-    let is_callers =
-        |held: &Held| caller.is_none_or(|caller| held.uids() == Some([caller.as_raw(); 3]));
-    if !is_callers(&held) {
-        return Err(refused());
-    }
+    let held = callers(pid, caller)?;
     let key = sensor.watch(pid).map_err(|error| error.to_string())?;
-    if held.is(key) && is_callers(&held) {
+    if held.is(key) {
         Ok(key)
     } else {
-        Err(refused())
+        Err(format!("process {pid} has ended"))
+    }
+}
+
+/// A process, if it is the caller's.
+fn callers(pid: u32, caller: Option<Uid>) -> Result<Held, String> {
+    let held = Held::of_pid(pid).ok_or_else(|| format!("there is no process {pid}"))?;
+    match caller {
+        Some(caller) if held.uids() != Some([caller.as_raw(); 3]) => Err(format!(
+            "process {pid} is not one of uid {caller}: only one's own can be watched"
+        )),
+        _ => Ok(held),
     }
 }
 

@@ -15,7 +15,7 @@ use nix::unistd::{Pid, pipe2};
 use tokio::process::{Child, Command};
 
 use super::caller::Caller;
-use crate::cli::launch::Step;
+use crate::cli::launch::{READY, Step};
 
 /// What to run.
 #[derive(Debug, Default)]
@@ -81,8 +81,9 @@ pub(crate) struct Running {
     pid: u32,
 }
 
-/// Starts the process, which then waits. Its program is this very binary.
-pub(crate) fn hold(task: &Task) -> Result<Held, StartError> {
+/// Starts the process, and waits until nothing is left for it to do but to exec. Its program is
+/// this very binary.
+pub(crate) async fn hold(task: &Task) -> Result<Held, StartError> {
     let (go_read, go_write) = pipe2(OFlag::O_CLOEXEC)?;
     let (fault_read, fault_write) = pipe2(OFlag::O_CLOEXEC)?;
     let mut command = Command::new("/proc/self/exe");
@@ -123,7 +124,9 @@ pub(crate) fn hold(task: &Task) -> Result<Held, StartError> {
     }
     let child = command.arg("--").args(&task.command).spawn()?;
     let pid = child.id().ok_or(StartError::Gone)?;
-    Ok(Held {
+    // Or the end of what it writes would never come.
+    drop((go_read, fault_write));
+    let mut held = Held {
         child,
         pid,
         go: File::from(go_write),
@@ -134,7 +137,12 @@ pub(crate) fn hold(task: &Task) -> Result<Held, StartError> {
             .as_ref()
             .map(|caller| caller.name.clone())
             .unwrap_or_default(),
-    })
+    };
+    match held.hear(1).await?[..] {
+        [READY] => Ok(held),
+        [first] => Err(held.failed(first).await),
+        _ => Err(StartError::Gone),
+    }
 }
 
 fn inherit(pipe: &OwnedFd) -> nix::Result<()> {
@@ -151,34 +159,51 @@ impl Held {
     pub(crate) async fn release(mut self) -> Result<Running, StartError> {
         // A broken pipe means that it ended; then the other pipe says why, or that it did.
         let _ = self.go.write_all(&[1]);
-        drop(self.go);
-        let mut fault = self.fault;
-        // On the blocking pool: between the byte and exec lies only the change of user.
-        let message = tokio::task::spawn_blocking(move || {
-            let mut message = Vec::new();
-            fault.read_to_end(&mut message).map(|_| message)
+        match self.hear(1).await?[..] {
+            [first] => Err(self.failed(first).await),
+            // exec closed the pipe.
+            _ => Ok(Running {
+                child: self.child,
+                pid: self.pid,
+            }),
+        }
+    }
+
+    /// At most so many bytes of what the process says; none once it has become the command or ended.
+    async fn hear(&mut self, limit: u64) -> io::Result<Vec<u8>> {
+        let fault = self.fault.try_clone()?;
+        // On the blocking pool: it is a matter of milliseconds.
+        tokio::task::spawn_blocking(move || {
+            let mut said = Vec::new();
+            fault.take(limit).read_to_end(&mut said).map(|_| said)
         })
         .await
-        .map_err(io::Error::other)??;
-        if let Some((step, errno)) = Step::read(&message) {
-            let errno = Errno::from_raw(errno);
-            let name = self.name;
-            // Its end is of no interest, but it should not stay as a zombie.
-            let _ = self.child.wait().await;
-            return Err(match (step, errno) {
-                (Step::Exec, Errno::ENOENT | Errno::ENOTDIR) => StartError::NotFound { name },
-                (Step::Exec, errno) => StartError::NotExecutable { name, errno },
-                (Step::Identity, errno) => StartError::Identity {
-                    user: self.user,
-                    errno,
-                },
-                (Step::Namespace, errno) => StartError::Namespace { errno },
-            });
+        .map_err(io::Error::other)?
+    }
+
+    /// Why there will be no command, from a message that begins with this letter.
+    async fn failed(mut self, first: u8) -> StartError {
+        let mut message = vec![first];
+        match self.hear(16).await {
+            Ok(rest) => message.extend(rest),
+            Err(error) => return error.into(),
         }
-        Ok(Running {
-            child: self.child,
-            pid: self.pid,
-        })
+        // Its end is of no interest, but it should not stay as a zombie.
+        let _ = self.child.wait().await;
+        let Some((step, errno)) = Step::read(&message) else {
+            return StartError::Gone;
+        };
+        let errno = Errno::from_raw(errno);
+        let name = self.name;
+        match (step, errno) {
+            (Step::Exec, Errno::ENOENT | Errno::ENOTDIR) => StartError::NotFound { name },
+            (Step::Exec, errno) => StartError::NotExecutable { name, errno },
+            (Step::Identity, errno) => StartError::Identity {
+                user: self.user,
+                errno,
+            },
+            (Step::Namespace, errno) => StartError::Namespace { errno },
+        }
     }
 }
 

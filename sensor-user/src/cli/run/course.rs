@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::child::{self, Running, StartError, Task};
 use super::pipeline::Pipeline;
 use super::signals::Signals;
-use super::source::{Source, SourceError};
+use super::source::{Batch, Source, SourceError};
+use super::wire::Hook;
 use crate::edge::{boottime, host, users, wall_offset};
 use crate::event::{Body, ProcessKey, Start, Text, redact};
-use crate::kernel::HookStatus;
 
 /// After a signal the report is promised within two seconds; the rest is for writing it.
 const PATIENCE: Duration = Duration::from_millis(1_200);
@@ -50,10 +50,12 @@ impl Course<'_> {
         pipeline: &mut Pipeline,
     ) -> Result<ExitStatus, CourseError> {
         let begun = boottime();
-        let held = child::hold(self.task)?;
+        let held = child::hold(self.task).await?;
         let root = source.watch(held.pid()).await?;
         let start = start(self.task, Some(root), source.hooks());
         pipeline.take_at(begun, Body::Start(Box::new(start)));
+        // What the process did so far was not the command's doing.
+        pipeline.only(root, boottime());
         let running = held.release().await?;
         self.follow(running, Some((source, root)), pipeline).await
     }
@@ -70,7 +72,7 @@ impl Course<'_> {
             ..start(self.task, None, &[])
         })));
         pipeline.trouble(format!("nothing was watched: {why}"));
-        let running = child::hold(self.task)?.release().await?;
+        let running = child::hold(self.task).await?.release().await?;
         self.follow(running, None, pipeline).await
     }
 
@@ -157,7 +159,7 @@ async fn after(
     Ok(())
 }
 
-async fn next(source: &mut Option<Source>) -> Result<super::source::Batch, SourceError> {
+async fn next(source: &mut Option<Source>) -> Result<Batch, SourceError> {
     match source {
         Some(source) => source.next().await,
         None => std::future::pending().await,
@@ -172,7 +174,7 @@ async fn until(due: Option<Instant>) {
 }
 
 /// The first record: the machine, the command, and what can be seen.
-fn start(task: &Task, root: Option<ProcessKey>, hooks: &[HookStatus]) -> Start {
+fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
     let mut command: Vec<Text> = task
         .command
         .iter()
@@ -183,7 +185,7 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[HookStatus]) -> Start {
         .directory
         .clone()
         .or_else(|| std::env::current_dir().ok());
-    let chosen = |hook: &HookStatus| Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?));
+    let chosen = |hook: &Hook| Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?));
     let missing: Vec<String> = hooks
         .iter()
         .filter(|hook| hook.chosen.is_none())

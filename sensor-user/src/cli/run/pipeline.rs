@@ -8,7 +8,7 @@ use super::source::Batch;
 use crate::alert::report::Report;
 use crate::core::{Core, Finding};
 use crate::edge::{Edge, boottime};
-use crate::event::{Body, Event, capture};
+use crate::event::{Body, Event, ProcessKey, capture};
 
 /// One run's way from events to findings.
 pub(crate) struct Pipeline {
@@ -16,6 +16,7 @@ pub(crate) struct Pipeline {
     capture: Option<capture::Writer<BufWriter<File>>>,
     core: Core,
     pub(crate) sinks: Sinks,
+    only: Option<(ProcessKey, u64)>,
     /// Ids of rules that raise nothing.
     disabled: Vec<String>,
     /// Why the report can't be complete, beyond what the core knows.
@@ -31,6 +32,7 @@ impl Pipeline {
             capture: None,
             core,
             sinks,
+            only: None,
             disabled,
             troubles: Vec::new(),
             edge_told: false,
@@ -45,9 +47,15 @@ impl Pipeline {
         }
     }
 
+    /// From now on takes only events of this tree, and none from before this time.
+    pub(crate) fn only(&mut self, root: ProcessKey, since: u64) {
+        self.only = Some((root, since));
+    }
+
     /// Handles a batch. Its accounting comes first, so that an alert's completeness reaches up to
     /// the end of the batch it is in.
-    pub(crate) async fn batch(&mut self, batch: Batch) {
+    pub(crate) async fn batch(&mut self, mut batch: Batch) {
+        batch.events.retain(|event| self.is_wanted(event));
         let time = batch
             .events
             .first()
@@ -65,6 +73,13 @@ impl Pipeline {
             ));
         }
         self.flush();
+    }
+
+    fn is_wanted(&self, event: &Event) -> bool {
+        let Some((root, since)) = self.only else {
+            return true;
+        };
+        event.time >= since && event.body.actor().is_none_or(|actor| actor.root == root)
     }
 
     /// A record of the run's own, now.

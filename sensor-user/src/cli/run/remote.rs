@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::source::Batch;
-use super::wire::{Command, LINE_LIMIT, Reply, ReplyLine, Start, json_line, line};
+use super::wire::{Command, Hook, LINE_LIMIT, Reply, ReplyLine, Start, json_line, line};
 use crate::event::{Body, Event, ProcessKey};
-use crate::kernel::{HookStatus, SensorConfig};
+use crate::kernel::SensorConfig;
 
 /// Loading takes well under a second; a machine under load gets time.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -52,7 +52,7 @@ enum Message {
 pub(crate) struct Remote {
     input: ChildStdin,
     messages: mpsc::Receiver<Message>,
-    hooks: Vec<HookStatus>,
+    hooks: Vec<Hook>,
     /// Came while something else was waited for.
     early: VecDeque<Batch>,
     requests: u64,
@@ -96,7 +96,7 @@ impl Remote {
         let _ = remote.send(&Command::Start(Start::from(config))).await;
         match timeout(START_LIMIT, remote.messages.recv()).await {
             Ok(Some(Message::Reply(Reply::Ready { hooks }))) => {
-                remote.hooks = hooks.into_iter().map(HookStatus::from).collect();
+                remote.hooks = hooks;
                 Ok(remote)
             }
             Ok(Some(Message::Reply(Reply::Failed { message }))) => {
@@ -107,7 +107,7 @@ impl Remote {
         }
     }
 
-    pub(crate) fn hooks(&self) -> &[HookStatus] {
+    pub(crate) fn hooks(&self) -> &[Hook] {
         &self.hooks
     }
 

@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use nix::unistd::geteuid;
 
 use super::remote::{Remote, RemoteError};
+use super::wire::Hook;
 use crate::event::{Counters, Event, ProcessKey};
-use crate::kernel::{HookStatus, Sensor, SensorConfig, SensorError};
+use crate::kernel::{Sensor, SensorConfig, SensorError};
 
 /// Events in order, and the accounting up to the last of them.
 #[derive(Debug, Default)]
@@ -17,9 +18,8 @@ pub(crate) struct Batch {
 }
 
 /// A working sensor.
-#[derive(Debug)]
 pub(crate) enum Source {
-    Here(Box<Sensor>),
+    Here(Box<Sensor>, Vec<Hook>),
     Sudo(Remote),
 }
 
@@ -36,7 +36,9 @@ impl Source {
     /// Starts probes where that is allowed, otherwise the privileged half by sudo.
     pub(crate) async fn open(config: &SensorConfig) -> Result<Self, SourceError> {
         if may_load() {
-            Ok(Source::Here(Box::new(Sensor::start(config)?)))
+            let sensor = Sensor::start(config)?;
+            let hooks = sensor.hooks().iter().map(Hook::from).collect();
+            Ok(Source::Here(Box::new(sensor), hooks))
         } else {
             let program = std::env::current_exe()
                 .map_or_else(|_| OsString::from("pkgwarden"), OsString::from);
@@ -47,7 +49,7 @@ impl Source {
     /// Puts a process into the lineage set.
     pub(crate) async fn watch(&mut self, pid: u32) -> Result<ProcessKey, SourceError> {
         match self {
-            Source::Here(sensor) => Ok(sensor.watch(pid)?),
+            Source::Here(sensor, _) => Ok(sensor.watch(pid)?),
             Source::Sudo(remote) => Ok(remote.watch(pid).await?),
         }
     }
@@ -55,7 +57,7 @@ impl Source {
     /// The next events. Can be cancelled without losing any.
     pub(crate) async fn next(&mut self) -> Result<Batch, SourceError> {
         match self {
-            Source::Here(sensor) => {
+            Source::Here(sensor, _) => {
                 let events = sensor.next().await?;
                 let counters = sensor.counters()?;
                 Ok(Batch { events, counters })
@@ -67,7 +69,7 @@ impl Source {
     /// Everything that was generated before this call.
     pub(crate) async fn drain(&mut self) -> Result<Batch, SourceError> {
         match self {
-            Source::Here(sensor) => {
+            Source::Here(sensor, _) => {
                 let events = sensor.drain()?;
                 let counters = sensor.counters()?;
                 Ok(Batch { events, counters })
@@ -79,15 +81,15 @@ impl Source {
     /// The members of the lineage set.
     pub(crate) async fn alive(&mut self) -> Result<Vec<ProcessKey>, SourceError> {
         match self {
-            Source::Here(sensor) => Ok(sensor.alive()),
+            Source::Here(sensor, _) => Ok(sensor.alive()),
             Source::Sudo(remote) => Ok(remote.alive().await?),
         }
     }
 
     /// What feeds each event kind.
-    pub(crate) fn hooks(&self) -> &[HookStatus] {
+    pub(crate) fn hooks(&self) -> &[Hook] {
         match self {
-            Source::Here(sensor) => sensor.hooks(),
+            Source::Here(_, hooks) => hooks,
             Source::Sudo(remote) => remote.hooks(),
         }
     }

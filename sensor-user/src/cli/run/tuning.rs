@@ -78,6 +78,7 @@ impl Tuning {
             lineage_entries: self.lineage_entries,
             hooks: self.hooks,
             probe_log: self.probe_log,
+            carrier: None,
         }
     }
 }

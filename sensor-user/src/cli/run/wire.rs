@@ -63,30 +63,20 @@ pub(crate) struct ReplyLine {
     pub(crate) reply: Reply,
 }
 
-/// [`HookStatus`] in JSON.
-#[derive(Debug, Serialize, Deserialize)]
+/// What feeds an event kind: [`HookStatus`], also from another process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hook {
-    kind: String,
-    chosen: Option<String>,
-    refused: Vec<(String, String)>,
+    pub(crate) kind: String,
+    pub(crate) chosen: Option<String>,
+    pub(crate) refused: Vec<(String, String)>,
 }
 
 impl From<&HookStatus> for Hook {
     fn from(status: &HookStatus) -> Self {
         Self {
-            kind: status.kind.to_string(),
+            kind: status.kind.to_owned(),
             chosen: status.chosen.clone(),
             refused: status.refused.clone(),
-        }
-    }
-}
-
-impl From<Hook> for HookStatus {
-    fn from(hook: Hook) -> Self {
-        Self {
-            kind: hook.kind,
-            chosen: hook.chosen,
-            refused: hook.refused,
         }
     }
 }
@@ -100,6 +90,8 @@ pub(crate) struct Start {
     lineage_entries: u32,
     fallback_hooks: bool,
     probe_log: bool,
+    /// The process whose children are watched.
+    pub(crate) carrier: u32,
     watch: Vec<Entry>,
 }
 
@@ -136,6 +128,7 @@ impl From<&SensorConfig> for Start {
             lineage_entries: config.lineage_entries,
             fallback_hooks: config.hooks == HookPreference::Fallback,
             probe_log: config.probe_log,
+            carrier: config.carrier.unwrap_or(std::process::id()),
             watch: config.watch.entries.iter().map(entry).collect(),
         }
     }
@@ -192,6 +185,7 @@ impl Start {
                 HookPreference::Best
             },
             probe_log: self.probe_log,
+            carrier: Some(self.carrier),
         })
     }
 }
@@ -254,7 +248,7 @@ mod tests {
             detail_ring_bytes: 8 << 20,
             lineage_entries: 65_536,
             hooks: HookPreference::Fallback,
-            probe_log: false,
+            ..SensorConfig::default()
         }
     }
 
