@@ -120,7 +120,9 @@ pub(crate) async fn hold(task: &Task) -> Result<Held, StartError> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::null())
+            // Nobody would see that it hangs.
+            .kill_on_drop(true);
     }
     let child = command.arg("--").args(&task.command).spawn()?;
     let pid = child.id().ok_or(StartError::Gone)?;

@@ -154,8 +154,6 @@ async fn after(
         }
     }
     pipeline.batch(source.drain().await?).await;
-    let counters = source.drain().await?.counters;
-    pipeline.own(Body::Counters(counters));
     Ok(())
 }
 
@@ -186,17 +184,14 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
         .clone()
         .or_else(|| std::env::current_dir().ok());
     let chosen = |hook: &Hook| Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?));
-    let missing: Vec<String> = hooks
-        .iter()
-        .filter(|hook| hook.chosen.is_none())
-        .map(|hook| {
-            let why = hook
-                .refused
-                .last()
-                .map_or("no hook is known for it", |(_, why)| why);
-            format!("{} is not seen on this kernel: {why}", hook.kind)
-        })
-        .collect();
+    let unfed = || hooks.iter().filter(|hook| hook.chosen.is_none());
+    let sentence = |hook: &Hook| {
+        let why = hook
+            .refused
+            .last()
+            .map_or("no hook is known for it", |(_, why)| why);
+        format!("{} is not seen on this kernel: {why}", hook.kind)
+    };
     Start {
         wall_offset: wall_offset(),
         host: host(),
@@ -207,8 +202,8 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
             .unwrap_or_default(),
         root,
         hooks: hooks.iter().filter_map(chosen).collect(),
-        blind: !missing.is_empty(),
-        degraded: missing,
+        blind: unfed().any(|hook| !hook.is_optional()),
+        degraded: unfed().map(sentence).collect(),
         users: users(),
     }
 }

@@ -15,7 +15,7 @@ pub(super) mod course;
 mod options;
 mod output;
 pub(super) mod pipeline;
-mod remote;
+pub(super) mod remote;
 pub(super) mod signals;
 pub(super) mod sinks;
 pub(super) mod source;

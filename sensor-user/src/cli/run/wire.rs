@@ -71,6 +71,13 @@ pub(crate) struct Hook {
     pub(crate) refused: Vec<(String, String)>,
 }
 
+impl Hook {
+    /// Where nothing feeds the kind, the kernel may lack the facility, and then nothing is missed.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.kind == "io_uring"
+    }
+}
+
 impl From<&HookStatus> for Hook {
     fn from(status: &HookStatus) -> Self {
         Self {
