@@ -11,6 +11,8 @@ mod tidy;
 mod vm;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
@@ -37,8 +39,18 @@ enum Task {
     Vm(vm::Arguments),
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match perform(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One sentence, also where RUST_BACKTRACE is set: the trace is only ever xtask's own.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: Arguments) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     // `run` is about the caller's folder; every other task is about this workspace.
     if !matches!(arguments.task, Task::Run(_)) {

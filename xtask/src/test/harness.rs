@@ -1,7 +1,7 @@
 //! Runs `cargo test`, shows what it prints as it prints it, and reads the counts out of it.
 //!
-//! A test that can't run here prints a line `SKIP: why` (or `SKIP why`) to stdout and returns. The
-//! harness counts it as passed and, asked for `--show-output`, repeats what it printed under its
+//! A test that can't run here prints a line `SKIP NAME: why` to stdout and returns. The test runner
+//! counts it as passed and, asked for `--show-output`, repeats what it printed under its
 //! name afterwards: that is where it is taken back out.
 
 use std::io::{BufRead, BufReader};
@@ -65,7 +65,11 @@ impl Reader {
         } else if let (Some(reason), Some(name)) = (line.strip_prefix("SKIP"), &self.shown) {
             let skip = Skip {
                 test: name.clone(),
-                reason: reason.trim_start_matches([':', ' ']).to_owned(),
+                reason: reason
+                    .trim_start()
+                    .trim_start_matches(name.as_str())
+                    .trim_start_matches([':', ' '])
+                    .to_owned(),
             };
             if self
                 .tally
@@ -119,7 +123,7 @@ mod tests {
     fn a_skipped_test_is_not_counted_as_passed() {
         let tally = read(
             "running 3 tests\ntest one ... ok\ntest two ... ok\ntest three ... ok\n\nsuccesses:\n\n\
-             ---- two stdout ----\nsome output\nSKIP: no network namespaces here\n\n\nsuccesses:\n    \
+             ---- two stdout ----\nsome output\nSKIP two: no network namespaces here\n\n\nsuccesses:\n    \
              one\n    two\n\ntest result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered \
              out; finished in 0.00s\n",
         );

@@ -1,6 +1,6 @@
 //! Kernels to boot, from Debian's archive into the cache.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
@@ -68,7 +68,7 @@ pub(super) fn fetch(sh: &Shell, line: Line) -> anyhow::Result<PathBuf> {
     Ok(image)
 }
 
-fn image(cache: &std::path::Path, package: &Package) -> PathBuf {
+fn image(cache: &Path, package: &Package) -> PathBuf {
     cache
         .join(format!("{}_{}", package.name, package.version))
         .join("vmlinuz")
@@ -106,15 +106,22 @@ fn dependency(record: &str) -> Option<Package> {
     })
 }
 
-fn download(sh: &Shell, package: &Package, image: &std::path::Path) -> anyhow::Result<()> {
+fn download(sh: &Shell, package: &Package, image: &Path) -> anyhow::Result<()> {
     let folder = image.parent().context("the image has a folder")?;
-    let work = folder.with_extension("part");
+    let mut work = folder.as_os_str().to_owned();
+    work.push(".part");
+    let work = PathBuf::from(work);
     sh.remove_path(&work)?;
     sh.create_dir(&work)?;
     let wanted = format!("{}={}", package.name, package.version);
     {
         let _work = sh.push_dir(&work);
-        cmd!(sh, "apt-get download -q {wanted}").run()?;
+        // As root, apt would drop to a user who may not write into root's cache, and warn.
+        cmd!(
+            sh,
+            "apt-get download -q -o APT::Sandbox::User=root {wanted}"
+        )
+        .run()?;
     }
     let deb = sh
         .read_dir(&work)?
