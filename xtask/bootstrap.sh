@@ -25,7 +25,7 @@ have_rust() {
 }
 
 is_debian_12() {
-    [ -r /etc/os-release ] && (. /etc/os-release && [ "${ID-} ${VERSION_ID-}" = "debian 12" ])
+    grep -qx 'ID=debian' /etc/os-release && grep -qx 'VERSION_ID="12"' /etc/os-release
 }
 
 as_root() {
@@ -98,3 +98,6 @@ elif ! have_rust; then
     elsewhere
     exit 1
 fi
+
+# The first time this takes half a minute, and `cargo xtask` itself would be silent.
+[ -x target/debug/xtask ] || cargo build --package xtask >&2

@@ -5,6 +5,7 @@
 
 mod checks;
 mod hosts;
+mod layers;
 mod scrub;
 
 use std::path::Path;
@@ -73,6 +74,7 @@ fn check(file: &Path, text: &str, hosts: &[String], root: &Path) -> Vec<Finding>
         let source = scrub::Source::new(text);
         findings.extend(checks::unsafety(&source, file));
         findings.extend(checks::macros_and_attributes(&source));
+        findings.extend(layers::reach(&source, file));
     }
     findings.sort_by_key(|finding| finding.line);
     findings

@@ -134,7 +134,7 @@ fn find(text: &str, look: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
         .collect()
 }
 
-fn has_word(line: &str, word: &str) -> bool {
+pub(super) fn has_word(line: &str, word: &str) -> bool {
     let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(start, _)| {
         !line[..start].ends_with(part_of_word)
