@@ -79,12 +79,14 @@ pub fn filtered(kind: u32) {
 /// The event could not be read or delivered.
 #[inline(always)]
 pub fn lost(kind: u32) {
+    aya_log_ebpf::warn!((), "an event of kind {} could not be made", kind);
     count(kind, Outcome::Lost);
 }
 
 /// A process could not enter the lineage set.
 #[inline(always)]
 pub fn lineage_full() {
+    aya_log_ebpf::error!((), "the lineage set is full: a process goes unwatched");
     count(counter::LINEAGE, Outcome::Lost);
 }
 

@@ -516,3 +516,6 @@ fn turn(leaf_first: &[u8], truncated: bool) -> Text {
     }
     path.into()
 }
+
+#[cfg(test)]
+mod tests;

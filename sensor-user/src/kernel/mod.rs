@@ -7,6 +7,7 @@ mod counters;
 mod decode;
 mod error;
 mod hook;
+mod log;
 mod object;
 mod offsets;
 mod order;

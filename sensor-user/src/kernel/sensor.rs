@@ -2,6 +2,7 @@
 
 use aya::maps::{HashMap, MapData, RingBuf};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use sensor_ebpf::abi::exec::VARIABLE_KEY;
 use sensor_ebpf::abi::lineage::{CARRIER, Lineage};
@@ -13,6 +14,7 @@ use super::counters::Accounting;
 use super::decode::{decode, kind_of};
 use super::error::{SensorError, chain};
 use super::hook::{CONNECT_FALLBACK, HookStatus};
+use super::log;
 use super::object::OBJECT;
 use super::offsets;
 use super::order::{HOLD, Order};
@@ -75,6 +77,7 @@ pub struct Sensor {
     process_ring: AsyncFd<RingBuf<MapData>>,
     event_ring: AsyncFd<RingBuf<MapData>>,
     order: Order,
+    log: Option<EbpfLogger<log::Stderr>>,
     /// Connects come from the syscall's exit, addresses and all.
     connects_at_exit: bool,
 }
@@ -85,15 +88,16 @@ impl Sensor {
         let object = OBJECT.ok_or(SensorError::NoObject)?;
         let offsets = offsets::resolve()?;
         let btf = Btf::from_sys_fs().map_err(|error| SensorError::Load(chain(&error)))?;
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        loader
             .btf(Some(&btf))
             .override_global("OFFSETS", offsets.as_slice(), true)
             .map_max_entries("PROCESS_RING", config.process_ring_bytes)
             .map_max_entries("EVENT_RING", config.detail_ring_bytes)
             .map_max_entries("LINEAGE", config.lineage_entries)
-            .map_max_entries("SCRATCH", cpus()?)
-            .load(object)
-            .map_err(|error| load_error(&error))?;
+            .map_max_entries("SCRATCH", cpus()?);
+        log::set_level(&mut loader, config.probe_log);
+        let mut ebpf = loader.load(object).map_err(|error| load_error(&error))?;
         Tables::compile(&config.watch).install(&mut ebpf)?;
         install_variables(&mut ebpf)?;
         let hooks = attach::all(&mut ebpf, &btf, config.hooks)?;
@@ -107,6 +111,7 @@ impl Sensor {
             lineage,
             process_ring: ring(&mut ebpf, "PROCESS_RING")?,
             event_ring: ring(&mut ebpf, "EVENT_RING")?,
+            log: log::reader(&mut ebpf, config.probe_log),
             ebpf,
             hooks,
             order: Order::default(),
@@ -181,6 +186,9 @@ impl Sensor {
     /// Reads both rings empty. The process ring goes second: whatever a record of the other refers
     /// to was there before it.
     fn read(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
         for ring in [&mut self.event_ring, &mut self.process_ring] {
             while let Some(item) = ring.get_mut().next() {
                 let kind = kind_of(&item).unwrap_or(u32::MAX);
