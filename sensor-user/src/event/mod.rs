@@ -11,6 +11,8 @@
 
 pub mod capture;
 pub mod redact;
+#[cfg(test)]
+pub(crate) mod stage;
 mod text;
 mod watch;
 

@@ -81,12 +81,13 @@ impl Context {
         install.into_iter().chain(runtime).collect()
     }
 
-    /// The one that rules see: the innermost, most telling one.
+    /// As rules see them: `|install|`, `|install|runtime|`.
     pub fn scope(&self) -> Option<&'static str> {
-        if self.install.is_some() {
-            Some("install")
-        } else {
-            self.runtime.then_some("runtime")
+        match (self.install.is_some(), self.runtime) {
+            (true, true) => Some("|install|runtime|"),
+            (true, false) => Some("|install|"),
+            (false, true) => Some("|runtime|"),
+            (false, false) => None,
         }
     }
 }

@@ -191,6 +191,9 @@ fn is_web(before: &[u8]) -> bool {
 
 fn token(input: &[u8], at: usize) -> Option<(usize, usize)> {
     TOKENS.iter().find_map(|(prefix, least, extra)| {
+        if prefix[0] != input[at] {
+            return None;
+        }
         let rest = input[at..].strip_prefix(*prefix)?;
         let length = run(rest, |b| b.is_ascii_alphanumeric() || extra.contains(&b));
         let start = at + prefix.len();
