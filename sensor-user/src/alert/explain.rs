@@ -4,8 +4,9 @@ use super::limit::cut;
 use super::page::{Page, Style, colour};
 use super::row::{account, basename, command_line};
 use super::schema::{Alert, Completeness, ObservedWord, ProcessShort};
-use super::summary::{branch_name, endpoint, level_name, package_name};
-use crate::detect::{Confidence, Playbook};
+use super::summary::{endpoint, package_name};
+use super::words::{branch_name, confidence_name, event_name, level_name, outcome_name};
+use crate::detect::Playbook;
 use crate::health::Health;
 
 /// Columns of the page.
@@ -53,7 +54,7 @@ pub fn health_page(health: &Health, style: Style) -> String {
 
 fn head(page: &mut Page, alert: &Alert) {
     page.item("branch", branch_name(alert.detection_branch));
-    page.item("confidence", confidence(alert.confidence));
+    page.item("confidence", confidence_name(alert.confidence));
     for reason in &alert.level_reasons {
         page.item("level", reason);
     }
@@ -160,12 +161,11 @@ fn timeline(page: &mut Page, alert: &Alert) {
 fn evidence(page: &mut Page, alert: &Alert) {
     let evidence = &alert.evidence;
     page.section("Evidence");
-    let event = serde_json::to_value(evidence.event).unwrap_or_default();
     page.item(
         "event",
         &format!(
             "{}, {}",
-            event.as_str().unwrap_or_default(),
+            event_name(evidence.event),
             match evidence.observed {
                 ObservedWord::Kernel => "read from the kernel's own object",
                 ObservedWord::Argument =>
@@ -197,8 +197,7 @@ fn target(page: &mut Page, alert: &Alert) {
         page.optional("name", destination.domain.as_deref());
         page.item("class", &destination.class);
         page.item("looked up", &destination.resolved);
-        let outcome = serde_json::to_value(destination.outcome).unwrap_or_default();
-        page.item("outcome", outcome.as_str().unwrap_or_default());
+        page.item("outcome", outcome_name(destination.outcome));
     }
     if let Some(file) = &alert.file {
         page.section("File");
@@ -223,7 +222,7 @@ fn origin(page: &mut Page, alert: &Alert) {
             package.script.as_deref().map(|s| cut(s, VALUE)).as_deref(),
         );
         page.optional("path", package.path.as_deref());
-        page.item("confidence", confidence(package.confidence));
+        page.item("confidence", confidence_name(package.confidence));
     }
     if let Some(install) = &alert.install {
         page.section("Install");
@@ -325,14 +324,6 @@ fn steps(page: &mut Page, title: &str, steps: &[String]) {
     page.section(title);
     for (n, step) in steps.iter().enumerate() {
         page.line(&format!("  {}. ", n + 1), step);
-    }
-}
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Low => "low",
-        Confidence::Medium => "medium",
-        Confidence::High => "high",
     }
 }
 

@@ -4,16 +4,16 @@
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::report::Report;
-use super::schema::Alert;
+use super::report::{self, Report};
+use super::schema::{self, Alert};
 use crate::health::{self, Health};
 
 /// File name below `docs/schema`, and its text.
 pub fn documents() -> [(&'static str, String); 3] {
     [
-        document::<Alert>("alert.json", super::paste::SCHEMA),
+        document::<Alert>("alert.json", schema::SCHEMA),
         document::<Health>("health.json", health::SCHEMA),
-        document::<Report>("session.json", "pkgwarden.session/1"),
+        document::<Report>("session.json", report::SCHEMA),
     ]
 }
 

@@ -14,6 +14,7 @@ pub mod report;
 pub mod row;
 pub mod schema;
 pub mod summary;
+pub mod words;
 
 #[cfg(test)]
 pub(crate) mod sample;

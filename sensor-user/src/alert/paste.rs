@@ -3,11 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::schema::Alert;
+use super::report;
+use super::schema::{Alert, SCHEMA};
 use crate::health::{self, Health};
-
-/// The value of `schema` in every alert this version reads.
-pub const SCHEMA: &str = "pkgwarden.alert/1";
 
 /// What was found in a pasted text.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +108,7 @@ impl Here<'_> {
             )),
             Some(SCHEMA) => self.own(SCHEMA).map(Pasted::Alert),
             Some(health::SCHEMA) => self.own(health::SCHEMA).map(Pasted::Health),
-            Some("pkgwarden.session/1") => {
+            Some(report::SCHEMA) => {
                 Err(self
                     .other("this is a session report; `explain` takes one of the alerts it lists"))
             }
