@@ -11,7 +11,9 @@ pub fn skip(why: &str) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("?");
     let line = format!("SKIP {test}: {why}\n");
-    // Not eprintln!, which the test runner keeps to itself when a test passes.
+    // The test runner repeats what a test printed only where it is asked to (--show-output), and
+    // then it is read there; straight to stderr, it is seen in any case.
+    print!("{line}");
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(list) = env::var_os("PKGWARDEN_SKIPS") {
         let mut list = File::options()
