@@ -26,7 +26,7 @@ fn act(scratch: &Scratch, kind: &str, options: &str) -> Seen {
 }
 
 /// The one event of a kind about this path.
-fn one<'a>(seen: &'a Seen, kind: &'a str, path: &'a str) -> &'a Value {
+fn one<'a>(seen: &'a Seen, kind: &str, path: &str) -> &'a Value {
     let found: Vec<_> = seen.capture.paths(kind, path).collect();
     let [event] = found.as_slice() else {
         panic!("{} {kind} events on {path}\n{seen:?}", found.len());

@@ -29,24 +29,32 @@ impl Capture {
     }
 
     /// Events of one kind.
-    pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.events.iter().filter(move |event| event["event"] == kind)
+    pub fn of<'a>(&'a self, kind: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let kind = kind.to_owned();
+        self.events
+            .iter()
+            .filter(move |event| event["event"] == kind.as_str())
     }
 
     /// Exec events one of whose arguments is `word`.
-    pub fn execs_with<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.of("exec").filter(move |event| {
-            args(event).iter().any(|arg| arg == word)
-        })
+    pub fn execs_with<'a>(&'a self, word: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let word = word.to_owned();
+        self.of("exec")
+            .filter(move |event| args(event).contains(&word))
     }
 
     /// Events of one kind that name this path, as the kernel or as the argument gave it.
-    pub fn paths<'a>(&'a self, kind: &'a str, path: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub fn paths<'a>(
+        &'a self,
+        kind: &str,
+        path: &str,
+    ) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let path = path.to_owned();
         self.of(kind).filter(move |event| {
-            let open = &event["open"];
-            [&open["path"], &event["place"]["path"], &event["from"]["path"], &event["to"]["path"]]
+            ["/open/path", "/place/path", "/from/path", "/to/path"]
                 .iter()
-                .any(|found| found.as_str() == Some(path))
+                .filter_map(|pointer| event.pointer(pointer))
+                .any(|found| *found == path.as_str())
         })
     }
 

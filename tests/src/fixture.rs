@@ -36,7 +36,10 @@ pub fn unwatched(scratch: &Scratch, directory: &Path, line: &[&str]) -> Output {
 
 /// Packs an npm fixture; gives the name of the archive in the project.
 pub fn npm_archive(scratch: &Scratch, fixture: &str) -> String {
-    let source = folder("npm").join(fixture);
+    pack(scratch, &folder("npm").join(fixture))
+}
+
+fn pack(scratch: &Scratch, source: &Path) -> String {
     scratch.write("package.json", r#"{"name": "project", "version": "1.0.0", "private": true}"#);
     let packed = unwatched(
         scratch,
@@ -45,6 +48,22 @@ pub fn npm_archive(scratch: &Scratch, fixture: &str) -> String {
     );
     let name = String::from_utf8(packed.stdout).unwrap().trim().to_owned();
     format!("./{name}")
+}
+
+/// An npm archive whose postinstall is this; gives its name in the project. It calls itself
+/// `hostile-fixture`, version 6.6.6.
+pub fn npm_archive_that_runs(scratch: &Scratch, postinstall: &str) -> String {
+    let source = scratch.tmp().join("hostile-fixture");
+    fs::create_dir_all(&source).unwrap();
+    let manifest = serde_json::json!({
+        "name": "hostile-fixture",
+        "version": "6.6.6",
+        "scripts": {"postinstall": postinstall},
+    });
+    fs::write(source.join("package.json"), manifest.to_string()).unwrap();
+    let archive = pack(scratch, &source);
+    fs::remove_dir_all(source).unwrap();
+    archive
 }
 
 /// Builds an sdist of a pip fixture whose build is setuptools; gives its name in the project.
