@@ -16,7 +16,7 @@ fn an_alert_stands_in_the_journal_whole_and_its_message_is_short_json() {
 
     let seen = Watched::run(&scratch, ["npm", "install", &archive, "--offline"])
         .options(["--journald"])
-        .inside(journal.enter())
+        .inside(journal.enter(&scratch.project()))
         .finish();
 
     seen.ended_with(0).complete();

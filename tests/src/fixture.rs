@@ -113,6 +113,11 @@ pub fn venv(scratch: &Scratch, options: &[&str]) -> PathBuf {
     path
 }
 
+/// Copies an npm project with its lock file into the scratch project.
+pub fn npm_project(scratch: &Scratch, fixture: &str) {
+    copy(&folder("npm").join(fixture), &scratch.project());
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

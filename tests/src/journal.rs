@@ -1,7 +1,7 @@
 //! A journald of our own, in a mount namespace of its own.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const JOURNALD: &str = "/lib/systemd/systemd-journald";
 
 /// Why it can't run here, if it can't.
 pub fn available() -> Result<(), String> {
-    if !std::path::Path::new(JOURNALD).exists() {
+    if !Path::new(JOURNALD).exists() {
         return Err(format!("there is no {JOURNALD}"));
     }
     crate::require::programs(&["journalctl", "unshare", "nsenter"])
@@ -60,14 +60,18 @@ impl Journal {
         journal
     }
 
-    /// What to put before a command so that it logs here.
-    pub fn enter(&self) -> Vec<String> {
-        vec!["nsenter".into(), format!("--mount=/proc/{}/ns/mnt", self.child.id())]
+    /// What to put before a command so that it logs here, with this working directory.
+    pub fn enter(&self, directory: &Path) -> Vec<String> {
+        vec![
+            "nsenter".into(),
+            format!("--mount=/proc/{}/ns/mnt", self.child.id()),
+            format!("--wdns={}", directory.display()),
+        ]
     }
 
     /// Everything logged so far, as `journalctl -o json` prints it.
     pub fn entries(&self) -> Vec<Value> {
-        let enter = self.enter();
+        let enter = self.enter(Path::new("/"));
         let output = Command::new(&enter[0])
             .args(&enter[1..])
             .args(["journalctl", "--no-pager", "--quiet", "-o", "json", "-D"])
@@ -82,7 +86,7 @@ impl Journal {
 
     /// One field of an entry, whole: `-o json` shows those over 4,096 bytes as null.
     pub fn whole_field(&self, cursor: &str, field: &str) -> String {
-        let enter = self.enter();
+        let enter = self.enter(Path::new("/"));
         let output = Command::new(&enter[0])
             .args(&enter[1..])
             .args(["journalctl", "--no-pager", "--quiet", "--all", "-o", "json", "-D"])

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::Scratch;
 
 /// Prints `SKIP <test>: <why>` and adds the line to the file that `PKGWARDEN_SKIPS` names.
 pub fn skip(why: &str) {
@@ -63,6 +66,36 @@ pub fn python_build() -> Result<(), String> {
         "needs python3-setuptools, python3-wheel and python3-venv; `cargo xtask setup` installs them"
             .into()
     })
+}
+
+/// Whether npm reaches its registry; asked once.
+pub fn npm_registry() -> Result<(), String> {
+    static REACHED: OnceLock<bool> = OnceLock::new();
+    programs(&["node", "npm"])?;
+    reached(&REACHED, "npm", &["npm", "ping", "--fetch-retries=0"])
+}
+
+/// Whether pip reaches its index; asked once.
+pub fn pip_index() -> Result<(), String> {
+    static REACHED: OnceLock<bool> = OnceLock::new();
+    python_build()?;
+    let ask = ["/usr/bin/python3", "-m", "pip", "--retries=0", "index", "versions", "six"];
+    reached(&REACHED, "pip", &ask)
+}
+
+fn reached(known: &OnceLock<bool>, client: &str, line: &[&str]) -> Result<(), String> {
+    let scratch = Scratch::new();
+    let reached = *known.get_or_init(|| {
+        Command::new(line[0])
+            .args(&line[1..])
+            .env_clear()
+            .envs(scratch.environment())
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    reached
+        .then_some(())
+        .ok_or_else(|| format!("{client} does not reach its packages: no network?"))
 }
 
 /// Ends the test as a skip where the machine lacks something.

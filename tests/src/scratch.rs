@@ -19,7 +19,11 @@ pub struct Scratch {
 impl Scratch {
     /// Empty folders.
     pub fn new() -> Self {
-        Self::below(&workspace().join("target/tmp"))
+        let checkout = workspace().canonicalize().unwrap();
+        if checkout.starts_with("/tmp") {
+            return Self::below(Path::new("/var/tmp"));
+        }
+        Self::below(&checkout.join("target/tmp"))
     }
 
     /// In a folder that every user may enter, for commands that run as someone else.
