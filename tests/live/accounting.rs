@@ -68,7 +68,10 @@ fn counts(capture: &Capture) -> BTreeMap<(String, u32), u32> {
         let Some((tag, number)) = numbered(event) else {
             continue;
         };
-        assert_eq!(tag, "in", "an act outside the watched tree was recorded: {event}");
+        assert_eq!(
+            tag, "in",
+            "an act outside the watched tree was recorded: {event}"
+        );
         let kind = event["event"].as_str().unwrap().to_owned();
         // A rename act makes its file first: not one of the opens that are counted.
         let path = event["open"]["path"].as_str().unwrap_or_default();
@@ -82,7 +85,11 @@ fn counts(capture: &Capture) -> BTreeMap<(String, u32), u32> {
 
 fn numbered_rules() -> [String; 3] {
     let rules = fixture::folder("rules/numbered");
-    ["--no-default-rules".into(), "--rules".into(), rules.display().to_string()]
+    [
+        "--no-default-rules".into(),
+        "--rules".into(),
+        rules.display().to_string(),
+    ]
 }
 
 #[test]
@@ -95,9 +102,12 @@ fn every_watched_act_is_delivered_once_and_none_from_outside() {
     let folder = scratch.tmp();
 
     let outside = Outside::start(&scratch, &count);
-    let seen = Watched::run(&scratch, [ACT, "chain", &count, "in", folder.to_str().unwrap()])
-        .options(numbered_rules())
-        .finish();
+    let seen = Watched::run(
+        &scratch,
+        [ACT, "chain", &count, "in", folder.to_str().unwrap()],
+    )
+    .options(numbered_rules())
+    .finish();
     outside.finish();
 
     seen.ended_with(0).complete();
@@ -105,14 +115,20 @@ fn every_watched_act_is_delivered_once_and_none_from_outside() {
     for kind in KINDS {
         for number in 1..=ACTS {
             let times = counts.get(&(kind.to_owned(), number)).copied().unwrap_or(0);
-            assert_eq!(times, 1, "{kind} {number} was recorded {times} times\n{seen:?}");
+            assert_eq!(
+                times, 1,
+                "{kind} {number} was recorded {times} times\n{seen:?}"
+            );
         }
     }
     let completeness = &seen.report["completeness"];
     assert_eq!(completeness["lost"], 0);
     let delivered = completeness["delivered"].as_u64().unwrap();
     assert!(delivered >= u64::from(ACTS) * 4, "{completeness}");
-    assert!(seen.report["processes"].as_u64().unwrap() >= u64::from(ACTS), "{seen:?}");
+    assert!(
+        seen.report["processes"].as_u64().unwrap() >= u64::from(ACTS),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -141,11 +157,17 @@ fn a_ring_that_is_too_small_loses_detail_and_says_so_and_keeps_the_lineage() {
         "PackageInstallSpawnedSuspiciousProcess",
         "high",
         "on the last command",
-        |alert| alert.text("/row/SubjectCmdLine").contains("the-count-is-done"),
+        |alert| {
+            alert
+                .text("/row/SubjectCmdLine")
+                .contains("the-count-is-done")
+        },
     );
     assert_eq!(*alert.at("/completeness/complete"), false, "{alert:?}");
     assert!(
-        seen.health.iter().any(|health| health["code"] == "events_lost"),
+        seen.health
+            .iter()
+            .any(|health| health["code"] == "events_lost"),
         "{seen:?}"
     );
     // Whatever became of their arguments, every exec is there, in the right tree.
@@ -155,7 +177,9 @@ fn a_ring_that_is_too_small_loses_detail_and_says_so_and_keeps_the_lineage() {
         .of("exec")
         .filter(|event| {
             let executable = &event["exec"]["executable"]["path"];
-            executable.as_str().is_some_and(|path| path.ends_with("/true"))
+            executable
+                .as_str()
+                .is_some_and(|path| path.ends_with("/true"))
         })
         .count();
     assert_eq!(execs, ACTS, "{seen:?}");
@@ -168,11 +192,14 @@ fn with_fail_on_a_session_that_lost_events_ends_with_87() {
     let scratch = Scratch::new();
     let folder = scratch.tmp();
 
-    let seen = Watched::run(&scratch, [ACT, "long-exec", "200", "in", folder.to_str().unwrap()])
-        .options(numbered_rules())
-        .tuning("detail_ring_bytes=4096")
-        .fail_on("high")
-        .finish();
+    let seen = Watched::run(
+        &scratch,
+        [ACT, "long-exec", "200", "in", folder.to_str().unwrap()],
+    )
+    .options(numbered_rules())
+    .tuning("detail_ring_bytes=4096")
+    .fail_on("high")
+    .finish();
 
     seen.ended_with(87);
     assert_eq!(seen.report["exit"]["decided_by"], "incomplete", "{seen:?}");

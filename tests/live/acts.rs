@@ -13,7 +13,11 @@ fn watch(scratch: &Scratch, command: &[&str], options: &str) -> Seen {
         "--rules".as_ref(),
         rules.as_os_str(),
     ]);
-    let run = if options.is_empty() { run } else { run.tuning(options) };
+    let run = if options.is_empty() {
+        run
+    } else {
+        run.tuning(options)
+    };
     let seen = run.finish();
     seen.ended_with(0);
     seen
@@ -22,7 +26,11 @@ fn watch(scratch: &Scratch, command: &[&str], options: &str) -> Seen {
 /// Runs three numbered acts of one kind.
 fn act(scratch: &Scratch, kind: &str, options: &str) -> Seen {
     let folder = scratch.tmp();
-    watch(scratch, &[ACT, kind, "3", "in", folder.to_str().unwrap()], options)
+    watch(
+        scratch,
+        &[ACT, kind, "3", "in", folder.to_str().unwrap()],
+        options,
+    )
 }
 
 /// The one event of a kind about this path.
@@ -54,7 +62,11 @@ fn a_file_sixty_folders_deep_keeps_its_whole_path() {
     let seen = act(&scratch, "deep", "");
     let mut path = scratch.tmp();
     path.extend((0..60).map(|level| format!("level-{level:02}")));
-    let event = one(&seen, "open", path.join("in-000003.numbered").to_str().unwrap());
+    let event = one(
+        &seen,
+        "open",
+        path.join("in-000003.numbered").to_str().unwrap(),
+    );
     assert_eq!(event["open"]["truncated"], Value::Null, "{event}");
     seen.complete();
 }
@@ -87,7 +99,11 @@ fn openat2_is_seen() {
         ],
         "",
     );
-    one(&seen, "open", folder.join("made.numbered").to_str().unwrap());
+    one(
+        &seen,
+        "open",
+        folder.join("made.numbered").to_str().unwrap(),
+    );
     seen.complete();
 }
 
@@ -181,16 +197,26 @@ fn an_open_through_io_uring_is_seen_as_what_it_is() {
     let rules = fixture::folder("rules/numbered");
     let seen = Watched::run(
         &scratch,
-        ["/usr/bin/python3", script.to_str().unwrap(), path.to_str().unwrap()],
+        [
+            "/usr/bin/python3",
+            script.to_str().unwrap(),
+            path.to_str().unwrap(),
+        ],
     )
-    .options(["--no-default-rules".as_ref(), "--rules".as_ref(), rules.as_os_str()])
+    .options([
+        "--no-default-rules".as_ref(),
+        "--rules".as_ref(),
+        rules.as_os_str(),
+    ])
     .finish();
     if seen.code() == 77 {
         return require::skip(&format!("no io_uring here: {}", seen.stderr.trim()));
     }
     seen.ended_with(0).sums();
     assert!(
-        seen.capture.of("io_uring").any(|event| event["operation"] == "open"),
+        seen.capture
+            .of("io_uring")
+            .any(|event| event["operation"] == "open"),
         "{seen:?}"
     );
     // What such a request does later can't be told for sure, and the session says so.
@@ -202,7 +228,16 @@ fn an_open_through_io_uring_is_seen_as_what_it_is() {
 fn the_fallback_hooks_see_the_same_acts() {
     need!(require::live());
     let _turn = Turn::shared();
-    for kind in ["exec", "open", "connect", "rename", "chmod", "udp", "failed-open", "failed-exec"] {
+    for kind in [
+        "exec",
+        "open",
+        "connect",
+        "rename",
+        "chmod",
+        "udp",
+        "failed-open",
+        "failed-exec",
+    ] {
         let best = act(&Scratch::new(), kind, "");
         let fallback = act(&Scratch::new(), kind, "hooks=fallback");
         fallback.complete();
@@ -214,6 +249,10 @@ fn the_fallback_hooks_see_the_same_acts() {
         };
         let count = |seen: &Seen| seen.capture.of(event).count();
         assert!(count(&best) >= 3, "{kind}\n{best:?}");
-        assert_eq!(count(&best), count(&fallback), "{kind}\n{best:?}\n{fallback:?}");
+        assert_eq!(
+            count(&best),
+            count(&fallback),
+            "{kind}\n{best:?}\n{fallback:?}"
+        );
     }
 }

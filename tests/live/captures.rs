@@ -8,7 +8,12 @@ use tests::{Scratch, Seen, Turn, Watched, fixture, need, pkgwarden, require};
 
 fn replay(capture: &Path) -> Output {
     Command::new(pkgwarden())
-        .args(["replay".as_ref(), capture.as_os_str(), "--alerts".as_ref(), "-".as_ref()])
+        .args([
+            "replay".as_ref(),
+            capture.as_os_str(),
+            "--alerts".as_ref(),
+            "-".as_ref(),
+        ])
         .output()
         .unwrap()
 }
@@ -51,7 +56,10 @@ fn refused(scratch: &Scratch, content: &[u8], words: &[&str]) {
     let output = replay(&file);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        output.status.code().is_some_and(|code| code != 0 && code != 101),
+        output
+            .status
+            .code()
+            .is_some_and(|code| code != 0 && code != 101),
         "{:?}: {stderr}",
         output.status
     );
@@ -75,7 +83,11 @@ fn a_torn_capture_is_refused_at_its_last_line() {
 #[test]
 fn a_capture_of_a_later_version_is_refused_and_names_it() {
     let scratch = Scratch::new();
-    refused(&scratch, b"{\"schema\":\"pkgwarden.capture/2\"}\n", &["bad.ndjson", "pkgwarden.capture/2"]);
+    refused(
+        &scratch,
+        b"{\"schema\":\"pkgwarden.capture/2\"}\n",
+        &["bad.ndjson", "pkgwarden.capture/2"],
+    );
 }
 
 #[test]
@@ -83,7 +95,11 @@ fn what_is_no_capture_is_refused() {
     let scratch = Scratch::new();
     refused(&scratch, b"{\"some\":\"json\"}\n{}\n", &["bad.ndjson"]);
     refused(&scratch, b"", &["bad.ndjson"]);
-    refused(&scratch, b"\x7fELF\x02\x01\x01\0\0\xff\xfe\n\n", &["bad.ndjson"]);
+    refused(
+        &scratch,
+        b"\x7fELF\x02\x01\x01\0\0\xff\xfe\n\n",
+        &["bad.ndjson"],
+    );
 }
 
 #[test]

@@ -19,9 +19,17 @@ fn install(scratch: &Scratch, postinstall: &str) -> Seen {
 
 /// The alert on `id`, which the command line with this word ran; it must name the package.
 fn caught<'a>(seen: &'a Seen, word: &str) -> &'a Alert {
-    let alert = seen.alert(SPAWNED, "medium", &format!("on id beside {word}"), |alert| {
-        alert.command_lines().iter().any(|line| line.contains(word) && line.contains("id"))
-    });
+    let alert = seen.alert(
+        SPAWNED,
+        "medium",
+        &format!("on id beside {word}"),
+        |alert| {
+            alert
+                .command_lines()
+                .iter()
+                .any(|line| line.contains(word) && line.contains("id"))
+        },
+    );
     assert_eq!(alert.text("/package/name"), "hostile-fixture", "{alert:?}");
     assert_eq!(alert.text("/package/version"), "6.6.6", "{alert:?}");
     assert_eq!(alert.text("/install/installer"), "npm", "{alert:?}");
@@ -48,12 +56,18 @@ fn a_double_forked_child_with_dead_parents_stays_in_its_session() {
     let script = fixture::act("double_fork.py");
     let seen = install(
         &scratch,
-        &format!("/usr/bin/python3 '{}' orphan > /dev/null 2>&1", script.display()),
+        &format!(
+            "/usr/bin/python3 '{}' orphan > /dev/null 2>&1",
+            script.display()
+        ),
     );
     let alert = caught(&seen, ": orphan");
     // Who began it is still told, though no process of the chain lives.
     assert!(
-        alert.command_lines().iter().any(|line| line.contains("npm")),
+        alert
+            .command_lines()
+            .iter()
+            .any(|line| line.contains("npm")),
         "{alert:?}"
     );
 }
@@ -78,7 +92,11 @@ fn a_process_that_outlives_the_command_is_named_on_the_report() {
     let scratch = Scratch::new();
     let seen = Watched::run(
         &scratch,
-        ["sh", "-c", "setsid sleep 6 > /dev/null 2>&1 < /dev/null & :"],
+        [
+            "sh",
+            "-c",
+            "setsid sleep 6 > /dev/null 2>&1 < /dev/null & :",
+        ],
     )
     .options(["--linger", "1"])
     .finish();
@@ -116,13 +134,20 @@ fn a_full_set_is_a_health_alert_and_an_incomplete_session() {
     let script = fixture::act("many_children.py");
     let seen = Watched::run(
         &scratch,
-        ["/usr/bin/python3", script.to_str().unwrap(), "200", "in-the-crowd"],
+        [
+            "/usr/bin/python3",
+            script.to_str().unwrap(),
+            "200",
+            "in-the-crowd",
+        ],
     )
     .tuning("lineage_entries=64")
     .finish();
     seen.ended_with(0);
     assert!(
-        seen.health.iter().any(|health| health["code"] == "lineage_full"),
+        seen.health
+            .iter()
+            .any(|health| health["code"] == "lineage_full"),
         "{seen:?}"
     );
     assert_eq!(seen.report["completeness"]["complete"], false, "{seen:?}");
@@ -132,10 +157,13 @@ fn a_full_set_is_a_health_alert_and_an_incomplete_session() {
 fn take_over_pid(pid: u32, marker: &str) -> bool {
     (0..400).any(|_| {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).is_ok()
-            && Command::new("/bin/true").arg(marker).spawn().is_ok_and(|mut child| {
-                child.wait().unwrap();
-                child.id() == pid
-            })
+            && Command::new("/bin/true")
+                .arg(marker)
+                .spawn()
+                .is_ok_and(|mut child| {
+                    child.wait().unwrap();
+                    child.id() == pid
+                })
     })
 }
 
@@ -152,8 +180,14 @@ fn an_outsider_that_gets_the_pid_of_a_watched_process_is_not_watched() {
     );
     let run = Watched::run(&scratch, ["sh", "-c", &script]).start();
     run.until("the watched process wrote its pid", |_| pid_file.exists());
-    let pid: u32 = fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
-    run.until("that process is gone", |_| !Path::new(&format!("/proc/{pid}")).exists());
+    let pid: u32 = fs::read_to_string(&pid_file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    run.until("that process is gone", |_| {
+        !Path::new(&format!("/proc/{pid}")).exists()
+    });
     let reused = take_over_pid(pid, "outsider-with-a-used-pid");
     fs::write(&go, "").unwrap();
     let seen = run.wait();
@@ -167,7 +201,9 @@ fn an_outsider_that_gets_the_pid_of_a_watched_process_is_not_watched() {
         "{seen:?}"
     );
     assert!(
-        seen.capture.of("fork").any(|event| event["child"]["pid"] == pid),
+        seen.capture
+            .of("fork")
+            .any(|event| event["child"]["pid"] == pid),
         "the first owner of the pid was not seen\n{seen:?}"
     );
 }

@@ -10,12 +10,17 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tests::{Scratch, Seen, Turn, Watched, fixture, need, require, unescape};
 
-const NASTY: &[u8] = b"a\n::error file=x::boo\x1b[31m\r##[error]<script>`x`|\xff\xfe \\x41.numbered";
+const NASTY: &[u8] =
+    b"a\n::error file=x::boo\x1b[31m\r##[error]<script>`x`|\xff\xfe \\x41.numbered";
 
 fn numbered(scratch: &Scratch, command: Vec<OsString>) -> Seen {
     let rules = fixture::folder("rules/numbered");
     Watched::run(scratch, command)
-        .options(["--no-default-rules".as_ref(), "--rules".as_ref(), rules.as_os_str()])
+        .options([
+            "--no-default-rules".as_ref(),
+            "--rules".as_ref(),
+            rules.as_os_str(),
+        ])
         .min_level("informational")
         .finish()
 }
@@ -46,7 +51,13 @@ fn a_path_of_newlines_escapes_and_broken_utf8_comes_back_byte_for_byte() {
     let path = OsString::from_vec(path);
     let seen = numbered(
         &scratch,
-        vec!["sh".into(), "-c".into(), ": > \"$1\"".into(), "sh".into(), path.clone()],
+        vec![
+            "sh".into(),
+            "-c".into(),
+            ": > \"$1\"".into(),
+            "sh".into(),
+            path.clone(),
+        ],
     );
     seen.ended_with(0).complete();
     let found = seen.capture.of("open").any(|event| {
@@ -60,7 +71,11 @@ fn a_path_of_newlines_escapes_and_broken_utf8_comes_back_byte_for_byte() {
         .iter()
         .find(|alert| !alert.at("/file").is_null())
         .unwrap_or_else(|| panic!("no alert\n{seen:?}"));
-    assert_eq!(unescape(alert.text("/file/path")), path.into_vec(), "{alert:?}");
+    assert_eq!(
+        unescape(alert.text("/file/path")),
+        path.into_vec(),
+        "{alert:?}"
+    );
 }
 
 #[test]
@@ -106,7 +121,11 @@ fn annotations_of_hostile_names_stay_one_line_each() {
     ];
     let summary = scratch.write("summary.md", "");
     let seen = Watched::run(&scratch, command)
-        .options(["--no-default-rules".as_ref(), "--rules".as_ref(), rules.as_os_str()])
+        .options([
+            "--no-default-rules".as_ref(),
+            "--rules".as_ref(),
+            rules.as_os_str(),
+        ])
         .options(["--annotate", "github"])
         .options(["--summary".as_ref(), summary.as_os_str()])
         .finish();
@@ -142,14 +161,24 @@ fn a_path_of_four_kilobytes_is_whole_or_marked() {
     let open = seen
         .capture
         .of("open")
-        .find(|event| event["open"]["path"].as_str().is_some_and(|p| p.ends_with("/far.numbered")))
+        .find(|event| {
+            event["open"]["path"]
+                .as_str()
+                .is_some_and(|p| p.ends_with("/far.numbered"))
+        })
         .unwrap_or_else(|| panic!("not seen\n{seen:?}"));
     let path = open["open"]["path"].as_str().unwrap();
     let whole = path.starts_with(scratch.project().to_str().unwrap());
     assert!(whole || open["open"]["truncated"] == true, "{open}");
-    assert!(path.contains("19-nnn"), "the nearest folders are what must stay: {open}");
+    assert!(
+        path.contains("19-nnn"),
+        "the nearest folders are what must stay: {open}"
+    );
     // The harness could not remove it by its whole name.
-    let _ = std::process::Command::new("rm").arg("-rf").arg(scratch.project()).status();
+    let _ = std::process::Command::new("rm")
+        .arg("-rf")
+        .arg(scratch.project())
+        .status();
 }
 
 #[test]
@@ -202,7 +231,11 @@ fn a_fifo_where_the_manifest_should_be_does_not_hang_the_sensor() {
         package.display(),
         package.display()
     );
-    let seen = with_a_fifo(&scratch, &package.join("package.json"), &["sh", "-c", &script]);
+    let seen = with_a_fifo(
+        &scratch,
+        &package.join("package.json"),
+        &["sh", "-c", &script],
+    );
     // Node itself stops at such a manifest or not; pkgwarden must come to its end either way.
     assert!(seen.report["completeness"].is_object(), "{seen:?}");
     seen.sums();
@@ -215,7 +248,8 @@ fn a_fifo_at_the_npmrc_of_the_home_does_not_hang_the_sensor() {
     let scratch = Scratch::new();
     let npmrc = scratch.home().join(".npmrc");
     // Opened without waiting, as a harvester would try it.
-    let script = "import os; os.close(os.open(os.environ['HOME'] + '/.npmrc', os.O_RDONLY | os.O_NONBLOCK))";
+    let script =
+        "import os; os.close(os.open(os.environ['HOME'] + '/.npmrc', os.O_RDONLY | os.O_NONBLOCK))";
     let seen = with_a_fifo(&scratch, &npmrc, &["/usr/bin/python3", "-c", script]);
     seen.ended_with(0).complete();
 }

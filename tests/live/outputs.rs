@@ -28,7 +28,10 @@ fn an_output_that_the_command_replaces_by_a_symlink_does_not_lead_anywhere_else(
         });
         fs::read_to_string(&victim).unwrap()
     };
-    assert_eq!(status, "untouched", "pkgwarden wrote through a planted link");
+    assert_eq!(
+        status, "untouched",
+        "pkgwarden wrote through a planted link"
+    );
 }
 
 #[test]
@@ -46,7 +49,10 @@ fn an_output_that_is_a_symlink_from_the_start_is_refused() {
         .finish();
     seen.ended_with(125);
     assert!(seen.stderr.contains("summary.md"), "{seen:?}");
-    assert!(!ran.exists(), "the command ran though set-up failed\n{seen:?}");
+    assert!(
+        !ran.exists(),
+        "the command ran though set-up failed\n{seen:?}"
+    );
     assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
 }
 

@@ -30,7 +30,11 @@ fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
         .finish();
     seen.ended_with(0).complete();
     let alerts = seen.quiet();
-    let low = seen.alerts.iter().filter(|alert| alert.text("/level") == "low").count();
+    let low = seen
+        .alerts
+        .iter()
+        .filter(|alert| alert.text("/level") == "low")
+        .count();
     let completeness = &seen.report["completeness"];
     let mut text = format!(
         "QUIET {what}: {low} low, {} informational, suppressed {}, {} execs, {} events of {}\n",
@@ -67,12 +71,20 @@ fn npm_ci_of_a_project_of_hundreds_of_packages_raises_nothing() {
     let scratch = Scratch::new();
     fixture::npm_project(&scratch, "honest-project");
     install(&scratch, "npm ci", &["npm", "ci", "--prefer-offline"]);
-    assert!(installed(&scratch) >= 300, "{} packages", installed(&scratch));
+    assert!(
+        installed(&scratch) >= 300,
+        "{} packages",
+        installed(&scratch)
+    );
 }
 
 #[test]
 fn packages_with_honest_lifecycle_scripts_raise_nothing() {
-    need!(require::live(), require::npm_registry(), require::programs(&["git"]));
+    need!(
+        require::live(),
+        require::npm_registry(),
+        require::programs(&["git"])
+    );
     let _turn = Turn::shared();
     let scratch = Scratch::new();
     fixture::npm_project(&scratch, "honest-scripts");
@@ -84,7 +96,10 @@ fn packages_with_honest_lifecycle_scripts_raise_nothing() {
     );
     let ran = seen.report["packages"].to_string();
     for package in ["esbuild", "core-js", "protobufjs"] {
-        assert!(ran.contains(package), "{package} did not run a script: {ran}");
+        assert!(
+            ran.contains(package),
+            "{package} did not run a script: {ran}"
+        );
     }
     let hooks = Command::new("git")
         .args(["config", "core.hooksPath"])
@@ -96,9 +111,15 @@ fn packages_with_honest_lifecycle_scripts_raise_nothing() {
 
 #[test]
 fn a_native_addon_built_by_node_gyp_raises_nothing() {
-    need!(require::live(), require::npm_registry(), require::programs(&["make", "c++"]));
+    need!(
+        require::live(),
+        require::npm_registry(),
+        require::programs(&["make", "c++"])
+    );
     if !PathBuf::from("/usr/include/node/node.h").exists() {
-        return require::skip("no node headers in /usr/include/node, and node-gyp may not fetch them");
+        return require::skip(
+            "no node headers in /usr/include/node, and node-gyp may not fetch them",
+        );
     }
     let _turn = Turn::shared();
     let scratch = Scratch::new();
@@ -141,7 +162,12 @@ fn an_sdist_with_a_c_extension_raises_nothing() {
     // Built from source each time, with setuptools in an environment of its own.
     pip(
         "an sdist with a C extension",
-        &["install", "--no-binary=markupsafe", "--no-cache-dir", "markupsafe==3.0.2"],
+        &[
+            "install",
+            "--no-binary=markupsafe",
+            "--no-cache-dir",
+            "markupsafe==3.0.2",
+        ],
     );
 }
 

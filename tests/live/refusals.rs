@@ -6,7 +6,12 @@ use std::path::PathBuf;
 
 use tests::{Scratch, Seen, Turn, Watched, fixture, mounts, need, pkgwarden, require};
 
-const NOBODY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+const NOBODY: [&str; 4] = [
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+];
 
 /// A copy of the program that every user can start.
 fn for_everyone(scratch: &Scratch) -> PathBuf {
@@ -58,7 +63,10 @@ fn without_privileges_warn_runs_the_command_and_the_report_says_unwatched() {
     assert!(seen.stdout.contains("the command ran"), "{seen:?}");
     assert_eq!(seen.report["completeness"]["complete"], false, "{seen:?}");
     assert!(
-        !seen.report["completeness"]["degraded"].as_array().unwrap().is_empty(),
+        !seen.report["completeness"]["degraded"]
+            .as_array()
+            .unwrap()
+            .is_empty(),
         "{seen:?}"
     );
 }
@@ -78,12 +86,19 @@ fn through_sudo_the_command_runs_as_its_caller_and_is_watched() {
     fs::create_dir(&folder).unwrap();
     fs::copy(rules, folder.join("files.yml")).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let seen = Watched::run(&scratch, ["sh", "-c", "id -u; echo \"$HOME\"; sh -c ': the-count-is-done'"])
-        .binary(for_everyone(&scratch))
-        .options(["--rules".as_ref(), folder.as_os_str()])
-        .inside(NOBODY)
-        .inside(enter)
-        .finish();
+    let seen = Watched::run(
+        &scratch,
+        [
+            "sh",
+            "-c",
+            "id -u; echo \"$HOME\"; sh -c ': the-count-is-done'",
+        ],
+    )
+    .binary(for_everyone(&scratch))
+    .options(["--rules".as_ref(), folder.as_os_str()])
+    .inside(NOBODY)
+    .inside(enter)
+    .finish();
     seen.ended_with(0).complete();
     assert_eq!(
         seen.stdout,
@@ -129,15 +144,25 @@ fn without_btf_it_refuses_and_names_btf() {
 fn four_acts(scratch: &Scratch, enter: Vec<String>) -> Seen {
     let rules = fixture::folder("rules/numbered");
     let act = env!("CARGO_BIN_EXE_act");
-    Watched::run(scratch, [act, "chain", "5", "in", scratch.tmp().to_str().unwrap()])
-        .options(["--no-default-rules".as_ref(), "--rules".as_ref(), rules.as_os_str()])
-        .inside(enter)
-        .finish()
+    Watched::run(
+        scratch,
+        [act, "chain", "5", "in", scratch.tmp().to_str().unwrap()],
+    )
+    .options([
+        "--no-default-rules".as_ref(),
+        "--rules".as_ref(),
+        rules.as_os_str(),
+    ])
+    .inside(enter)
+    .finish()
 }
 
 fn sees_all_four(seen: &Seen) {
     for kind in ["exec", "open", "connect", "rename"] {
-        assert!(seen.capture.of(kind).count() >= 5, "too few of {kind}\n{seen:?}");
+        assert!(
+            seen.capture.of(kind).count() >= 5,
+            "too few of {kind}\n{seen:?}"
+        );
     }
 }
 
@@ -171,14 +196,20 @@ fn without_a_cgroup2_mount_connects_are_seen_by_the_fallback_hook() {
     seen.ended_with(0).complete();
     sees_all_four(&seen);
     let hooks = seen.report["completeness"]["hooks"].to_string();
-    assert!(hooks.contains("connect: ") && !hooks.contains("connect: cgroup"), "{hooks}");
+    assert!(
+        hooks.contains("connect: ") && !hooks.contains("connect: cgroup"),
+        "{hooks}"
+    );
 }
 
 #[test]
 fn with_no_command_it_says_how_to_use_it() {
     need!(require::live());
     let _turn = Turn::shared();
-    let output = std::process::Command::new(pkgwarden()).args(["run", "--"]).output().unwrap();
+    let output = std::process::Command::new(pkgwarden())
+        .args(["run", "--"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&output.stderr).contains("run"));
 }
@@ -187,7 +218,10 @@ fn with_no_command_it_says_how_to_use_it() {
 fn a_doctor_that_finds_everything_ends_with_0_and_names_the_hooks() {
     need!(require::live());
     let _turn = Turn::shared();
-    let output = std::process::Command::new(pkgwarden()).arg("doctor").output().unwrap();
+    let output = std::process::Command::new(pkgwarden())
+        .arg("doctor")
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     for word in ["exec", "connect", "open", "rename", "BTF"] {

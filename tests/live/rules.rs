@@ -17,7 +17,10 @@ fn all_mistakes_are_told(text: &str) {
             .lines()
             .find(|line| line.contains(place))
             .unwrap_or_else(|| panic!("no error at {place} in:\n{text}"));
-        assert!(line.contains(suggestion), "no suggestion of {suggestion} in: {line}");
+        assert!(
+            line.contains(suggestion),
+            "no suggestion of {suggestion} in: {line}"
+        );
     }
 }
 
@@ -25,7 +28,12 @@ fn all_mistakes_are_told(text: &str) {
 fn rules_check_tells_every_mistake_with_its_place_and_a_suggestion() {
     let folder = fixture::folder("rules/broken");
     let output = Command::new(pkgwarden())
-        .args(["rules".as_ref(), "check".as_ref(), "--rules".as_ref(), folder.as_os_str()])
+        .args([
+            "rules".as_ref(),
+            "check".as_ref(),
+            "--rules".as_ref(),
+            folder.as_os_str(),
+        ])
         .output()
         .unwrap();
     let text = format!(
@@ -54,7 +62,10 @@ fn run_with_broken_rules_ends_before_the_command_starts() {
 
 #[test]
 fn the_shipped_rules_pass_their_own_check() {
-    let output = Command::new(pkgwarden()).args(["rules", "check"]).output().unwrap();
+    let output = Command::new(pkgwarden())
+        .args(["rules", "check"])
+        .output()
+        .unwrap();
     assert_eq!(
         output.status.code(),
         Some(0),

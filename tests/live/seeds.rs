@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use tests::{Alert, NetworkNamespace, Scratch, Seen, Turn, Watched, fixture, mounts, need, require};
+use tests::{
+    Alert, NetworkNamespace, Scratch, Seen, Turn, Watched, fixture, mounts, need, require,
+};
 
 const SPAWNED: &str = "PackageInstallSpawnedSuspiciousProcess";
 const CALLBACK: &str = "MaliciousLibraryC2Callback";
@@ -48,7 +50,13 @@ fn a_setup_py_that_runs_whoami_through_a_shell_is_an_alert() {
     let pip = pip.to_str().unwrap();
     let seen = Watched::run(
         &scratch,
-        [pip, "install", "--no-index", "--no-build-isolation", &archive],
+        [
+            pip,
+            "install",
+            "--no-index",
+            "--no-build-isolation",
+            &archive,
+        ],
     )
     .finish();
 
@@ -61,14 +69,26 @@ fn a_setup_py_that_runs_whoami_through_a_shell_is_an_alert() {
         "not whoami under python under pip: {alert:?}"
     );
     assert!(
-        alert.executables().iter().any(|name| name == "dash" || name == "bash")
-            || alert.command_lines().iter().any(|line| line.starts_with("sh -c")),
+        alert
+            .executables()
+            .iter()
+            .any(|name| name == "dash" || name == "bash")
+            || alert
+                .command_lines()
+                .iter()
+                .any(|line| line.starts_with("sh -c")),
         "the shell is missing from the chain: {alert:?}"
     );
     names_the_package(alert, "pypi", "requestes-fixture", "2.31.7", "pip");
     assert!(
-        ["setup.py", "egg_info", "bdist_wheel", "install", "build_wheel"]
-            .contains(&alert.text("/package/lifecycle")),
+        [
+            "setup.py",
+            "egg_info",
+            "bdist_wheel",
+            "install",
+            "build_wheel"
+        ]
+        .contains(&alert.text("/package/lifecycle")),
         "{alert:?}"
     );
 }
@@ -89,11 +109,26 @@ fn a_build_backend_of_the_package_that_runs_whoami_is_an_alert() {
 
     seen.ended_with(0).complete();
     // The shell forks here, so whoami is a process of its own, below it.
-    let alert = seen.alert(SPAWNED, "medium", "on whoami below a build backend", |alert| {
-        alert.command_lines().iter().any(|line| line.contains("whoami"))
-    });
+    let alert = seen.alert(
+        SPAWNED,
+        "medium",
+        "on whoami below a build backend",
+        |alert| {
+            alert
+                .command_lines()
+                .iter()
+                .any(|line| line.contains("whoami"))
+        },
+    );
     assert!(
-        in_order(alert, &["sh -c whoami", "_in_process.py build_wheel", "bin/pip install"]),
+        in_order(
+            alert,
+            &[
+                "sh -c whoami",
+                "_in_process.py build_wheel",
+                "bin/pip install"
+            ]
+        ),
         "{alert:?}"
     );
     names_the_package(alert, "pypi", "backend-fixture", "0.9.3", "pip");
@@ -121,7 +156,10 @@ fn a_postinstall_that_runs_id_through_sh_is_an_alert() {
     assert!(in_order(alert, &["sh -c id >", "node"]), "{alert:?}");
     names_the_package(alert, "npm", "left-padding-fixture", "4.2.1", "npm");
     assert_eq!(alert.text("/package/lifecycle"), "postinstall", "{alert:?}");
-    assert!(alert.text("/package/script").starts_with("id >"), "{alert:?}");
+    assert!(
+        alert.text("/package/script").starts_with("id >"),
+        "{alert:?}"
+    );
     assert!(
         alert.text("/install/command").contains("npm install"),
         "{alert:?}"
@@ -133,7 +171,10 @@ fn callback(scratch: &Scratch, enter: &[String], address: &str) -> Seen {
     let venv = fixture::venv_with_libraries(scratch);
     scratch.write("app.py", "import callback_fixture\n");
     let mut line = enter.to_vec();
-    line.extend([venv.join("bin/python").display().to_string(), "app.py".into()]);
+    line.extend([
+        venv.join("bin/python").display().to_string(),
+        "app.py".into(),
+    ]);
     Watched::run(scratch, line)
         .env("CALLBACK_ADDRESS", address)
         .finish()
@@ -182,7 +223,12 @@ fn a_callback_to_a_public_address_is_a_high_alert() {
     assert_eq!(alert.text("/evidence/event"), "connect", "{alert:?}");
     assert!(in_order(alert, &["python3"]), "{alert:?}");
     assert!(
-        alert.at("/scope").as_array().unwrap().iter().any(|scope| scope == "runtime"),
+        alert
+            .at("/scope")
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|scope| scope == "runtime"),
         "{alert:?}"
     );
     assert_eq!(alert.text("/package/name"), "callback-fixture", "{alert:?}");
@@ -200,9 +246,14 @@ fn startup(kind: &str, before: &[String], path_ends: &str) {
     let venv = fixture::venv_with_libraries(&scratch);
     scratch.write("app.py", "import startup_fixture\n");
     let mut line = before.to_vec();
-    line.extend([venv.join("bin/python").display().to_string(), "app.py".into()]);
+    line.extend([
+        venv.join("bin/python").display().to_string(),
+        "app.py".into(),
+    ]);
 
-    let seen = Watched::run(&scratch, line).env("STARTUP_KIND", kind).finish();
+    let seen = Watched::run(&scratch, line)
+        .env("STARTUP_KIND", kind)
+        .finish();
 
     seen.ended_with(0).complete();
     let alert = seen.alert(DROPPED, "high", &format!("on {path_ends}"), |alert| {
@@ -220,7 +271,11 @@ fn startup(kind: &str, before: &[String], path_ends: &str) {
 
 #[test]
 fn a_library_that_writes_a_systemd_user_unit_is_a_high_alert() {
-    startup("systemd-user-unit", &[], ".config/systemd/user/gh-monitor-fixture.service");
+    startup(
+        "systemd-user-unit",
+        &[],
+        ".config/systemd/user/gh-monitor-fixture.service",
+    );
 }
 
 #[test]
@@ -254,12 +309,18 @@ fn harvest(stores_exist: bool) {
         fs::write(profile.join("Cookies"), "").unwrap();
     }
 
-    let seen = Watched::run(&scratch, [venv.join("bin/python").to_str().unwrap(), "app.py"]).finish();
+    let seen = Watched::run(
+        &scratch,
+        [venv.join("bin/python").to_str().unwrap(), "app.py"],
+    )
+    .finish();
 
     seen.ended_with(0).complete();
     for store in ["Login Data", "Cookies"] {
         let alert = seen.alert(CREDENTIALS, "high", &format!("on {store}"), |alert| {
-            alert.text("/file/path").ends_with(&format!("google-chrome/Default/{store}"))
+            alert
+                .text("/file/path")
+                .ends_with(&format!("google-chrome/Default/{store}"))
         });
         let (outcome, observed) = if stores_exist {
             ("success", "kernel")
@@ -302,7 +363,18 @@ fn fail_on_turns_a_finding_into_status_86_and_says_so() {
     let installs = seen.report["installs"].as_array().unwrap();
     assert!(!installs.is_empty(), "{seen:?}");
     let packages = seen.report["packages"].to_string();
-    assert!(packages.contains("left-padding-fixture"), "{packages}\n{seen:?}");
-    let ids: Vec<_> = seen.alerts.iter().map(|alert| alert.at("/id").clone()).collect();
-    assert_eq!(seen.report["alerts"], serde_json::Value::from(ids), "{seen:?}");
+    assert!(
+        packages.contains("left-padding-fixture"),
+        "{packages}\n{seen:?}"
+    );
+    let ids: Vec<_> = seen
+        .alerts
+        .iter()
+        .map(|alert| alert.at("/id").clone())
+        .collect();
+    assert_eq!(
+        seen.report["alerts"],
+        serde_json::Value::from(ids),
+        "{seen:?}"
+    );
 }

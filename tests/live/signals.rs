@@ -54,8 +54,12 @@ fn signalled(signal: Signal, name: &str) {
     need!(require::live());
     let _turn = Turn::shared();
     let scratch = Scratch::new();
-    let script = format!("trap 'echo caught {name}; exit 7' {name}; echo ready; while :; do sleep 0.1; done");
-    let run = Watched::run(&scratch, ["sh", "-c", &script]).start();
+    let script = format!(
+        "trap 'echo caught {name}; exit 7' {name}; echo ready; while :; do sleep 0.1; done"
+    );
+    let run = Watched::run(&scratch, ["sh", "-c", &script])
+        .deadline(20)
+        .start();
     run.until("the command is ready", |run| run.stdout().contains("ready"));
     let begun = Instant::now();
     run.signal(signal);
@@ -64,7 +68,10 @@ fn signalled(signal: Signal, name: &str) {
     let seen = run.wait();
     seen.ended_with(7);
     assert!(seen.stdout.contains(&format!("caught {name}")), "{seen:?}");
-    assert!(took <= Duration::from_secs(2), "the report took {took:?}\n{seen:?}");
+    assert!(
+        took <= Duration::from_secs(2),
+        "the report took {took:?}\n{seen:?}"
+    );
     assert_eq!(seen.report["exit"]["status"], 7, "{seen:?}");
 }
 
@@ -89,12 +96,18 @@ fn a_command_that_ignores_a_term_does_not_hold_the_report_back() {
     let _turn = Turn::shared();
     let scratch = Scratch::new();
     let script = "trap '' TERM; echo ready; i=0; while [ $i -lt 60 ]; do sleep 0.1; i=$((i+1)); done; exit 3";
-    let run = Watched::run(&scratch, ["sh", "-c", script]).start();
+    let run = Watched::run(&scratch, ["sh", "-c", script])
+        .deadline(20)
+        .start();
     run.until("the command is ready", |run| run.stdout().contains("ready"));
     let begun = Instant::now();
     run.signal(Signal::SIGTERM);
     run.until("the report is on disk", tests::Running::reported);
-    assert!(begun.elapsed() <= Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() <= Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
@@ -102,9 +115,14 @@ fn an_alert_is_written_when_it_is_raised_and_not_at_the_end() {
     need!(require::live(), require::programs(&["npm"]));
     let _turn = Turn::shared();
     let scratch = Scratch::new();
-    let archive = tests::fixture::npm_archive_that_runs(&scratch, "id > /dev/null; sleep 8; : slow");
-    let run = Watched::run(&scratch, ["npm", "install", &archive, "--offline"]).start();
-    run.until("an alert is on disk", |run| run.alerts().contains("pkgwarden.alert/1"));
+    let archive =
+        tests::fixture::npm_archive_that_runs(&scratch, "id > /dev/null; sleep 8; : slow");
+    let run = Watched::run(&scratch, ["npm", "install", &archive, "--offline"])
+        .deadline(30)
+        .start();
+    run.until("an alert is on disk", |run| {
+        run.alerts().contains("pkgwarden.alert/1")
+    });
     assert!(!run.reported(), "the alert came only with the report");
     run.wait().ended_with(0);
 }

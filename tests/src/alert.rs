@@ -126,7 +126,10 @@ impl Alert {
             );
         }
         for key in KEYS.iter().filter(|key| !key.ends_with('?')) {
-            assert!(object.contains_key(*key), "key {key:?} is missing: {self:?}");
+            assert!(
+                object.contains_key(*key),
+                "key {key:?} is missing: {self:?}"
+            );
         }
         assert!(BRANCHES.contains(&self.branch()), "{self:?}");
         self.rank();
@@ -134,7 +137,10 @@ impl Alert {
         assert_eq!(row, ROW);
         assert_eq!(self.text("/row/DetectionBranch"), self.branch());
         for key in ["time", "title", "summary"] {
-            assert!(!self.text(&format!("/{key}")).is_empty(), "{key} is empty: {self:?}");
+            assert!(
+                !self.text(&format!("/{key}")).is_empty(),
+                "{key} is empty: {self:?}"
+            );
         }
         if let Some(empty) = empty_text(&self.0, String::new()) {
             // A column of the row, an argument or a matched value may be empty; a key may not.

@@ -8,12 +8,16 @@ use crate::Scratch;
 
 /// A folder of the committed fixtures.
 pub fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name)
 }
 
 /// A script of `acts/`: something an attacker's code does that Rust's safe interfaces lack.
 pub fn act(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("acts").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("acts")
+        .join(name)
 }
 
 /// Runs a command unwatched in the scratch surroundings; panics when it fails.
@@ -40,11 +44,20 @@ pub fn npm_archive(scratch: &Scratch, fixture: &str) -> String {
 }
 
 fn pack(scratch: &Scratch, source: &Path) -> String {
-    scratch.write("package.json", r#"{"name": "project", "version": "1.0.0", "private": true}"#);
+    scratch.write(
+        "package.json",
+        r#"{"name": "project", "version": "1.0.0", "private": true}"#,
+    );
     let packed = unwatched(
         scratch,
         &scratch.project(),
-        &["npm", "pack", "--offline", "--silent", source.to_str().unwrap()],
+        &[
+            "npm",
+            "pack",
+            "--offline",
+            "--silent",
+            source.to_str().unwrap(),
+        ],
     );
     let name = String::from_utf8(packed.stdout).unwrap().trim().to_owned();
     format!("./{name}")
@@ -73,7 +86,14 @@ pub fn sdist(scratch: &Scratch, fixture: &str) -> String {
     unwatched(
         scratch,
         &source,
-        &["/usr/bin/python3", "setup.py", "-q", "sdist", "-d", scratch.project().to_str().unwrap()],
+        &[
+            "/usr/bin/python3",
+            "setup.py",
+            "-q",
+            "sdist",
+            "-d",
+            scratch.project().to_str().unwrap(),
+        ],
     );
     let archive = fs::read_dir(scratch.project())
         .unwrap()
@@ -86,7 +106,10 @@ pub fn sdist(scratch: &Scratch, fixture: &str) -> String {
 
 /// Copies a pip fixture that brings its own build backend; gives its folder in the project.
 pub fn source_tree(scratch: &Scratch, fixture: &str) -> String {
-    copy(&folder("pip").join(fixture), &scratch.project().join(fixture));
+    copy(
+        &folder("pip").join(fixture),
+        &scratch.project().join(fixture),
+    );
     format!("./{fixture}")
 }
 
@@ -98,7 +121,12 @@ pub fn venv_with_pip(scratch: &Scratch) -> PathBuf {
 /// An environment that holds the fixture libraries.
 pub fn venv_with_libraries(scratch: &Scratch) -> PathBuf {
     let venv = venv(scratch, &["--without-pip"]);
-    let lib = fs::read_dir(venv.join("lib")).unwrap().next().unwrap().unwrap().path();
+    let lib = fs::read_dir(venv.join("lib"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     copy(&folder("site-packages"), &lib.join("site-packages"));
     venv
 }

@@ -46,8 +46,15 @@ impl Journal {
             .stderr(File::options().append(true).open(&log).unwrap())
             .spawn()
             .unwrap();
-        let machine = fs::read_to_string("/etc/machine-id").unwrap().trim().to_owned();
-        let journal = Self { child, machine, log };
+        let machine = fs::read_to_string("/etc/machine-id")
+            .unwrap()
+            .trim()
+            .to_owned();
+        let journal = Self {
+            child,
+            machine,
+            log,
+        };
         let until = Instant::now() + Duration::from_secs(15);
         while journal.entries().is_empty() {
             assert!(
@@ -89,7 +96,15 @@ impl Journal {
         let enter = self.enter(Path::new("/"));
         let output = Command::new(&enter[0])
             .args(&enter[1..])
-            .args(["journalctl", "--no-pager", "--quiet", "--all", "-o", "json", "-D"])
+            .args([
+                "journalctl",
+                "--no-pager",
+                "--quiet",
+                "--all",
+                "-o",
+                "json",
+                "-D",
+            ])
             .arg(format!("/run/log/journal/{}", self.machine))
             .arg(format!("--cursor={cursor}"))
             .args(["-n", "1", &format!("--output-fields={field}")])

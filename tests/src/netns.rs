@@ -18,7 +18,15 @@ impl NetworkNamespace {
         let made = Self { name };
         ip(&["netns", "add", &made.name]);
         ip(&["-n", &made.name, "link", "set", "lo", "up"]);
-        ip(&["-n", &made.name, "address", "add", &format!("{address}/32"), "dev", "lo"]);
+        ip(&[
+            "-n",
+            &made.name,
+            "address",
+            "add",
+            &format!("{address}/32"),
+            "dev",
+            "lo",
+        ]);
         made
     }
 
@@ -31,12 +39,17 @@ impl NetworkNamespace {
 
 impl Drop for NetworkNamespace {
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
+        let _ = Command::new("ip")
+            .args(["netns", "del", &self.name])
+            .output();
     }
 }
 
 fn ip(args: &[&str]) {
-    let output = Command::new("ip").args(args).output().expect("ip must be installed");
+    let output = Command::new("ip")
+        .args(args)
+        .output()
+        .expect("ip must be installed");
     assert!(
         output.status.success(),
         "ip {}: {}",

@@ -49,7 +49,9 @@ pub fn programs(names: &[&str]) -> Result<(), String> {
             .status()
             .is_ok_and(|status| status.success());
         if !found {
-            return Err(format!("needs the program {name}; `cargo xtask setup` installs it"));
+            return Err(format!(
+                "needs the program {name}; `cargo xtask setup` installs it"
+            ));
         }
     }
     Ok(())
@@ -79,7 +81,15 @@ pub fn npm_registry() -> Result<(), String> {
 pub fn pip_index() -> Result<(), String> {
     static REACHED: OnceLock<bool> = OnceLock::new();
     python_build()?;
-    let ask = ["/usr/bin/python3", "-m", "pip", "--retries=0", "index", "versions", "six"];
+    let ask = [
+        "/usr/bin/python3",
+        "-m",
+        "pip",
+        "--retries=0",
+        "index",
+        "versions",
+        "six",
+    ];
     reached(&REACHED, "pip", &ask)
 }
 

@@ -30,7 +30,10 @@ pub struct Watched<'s> {
 
 impl<'s> Watched<'s> {
     /// `pkgwarden run -- COMMAND` in the scratch project.
-    pub fn run<A: AsRef<OsStr>>(scratch: &'s Scratch, command: impl IntoIterator<Item = A>) -> Self {
+    pub fn run<A: AsRef<OsStr>>(
+        scratch: &'s Scratch,
+        command: impl IntoIterator<Item = A>,
+    ) -> Self {
         Self {
             scratch,
             binary: pkgwarden(),
@@ -163,7 +166,9 @@ impl<'s> Watched<'s> {
 }
 
 fn owned<A: AsRef<OsStr>>(list: impl IntoIterator<Item = A>) -> Vec<OsString> {
-    list.into_iter().map(|arg| arg.as_ref().to_owned()).collect()
+    list.into_iter()
+        .map(|arg| arg.as_ref().to_owned())
+        .collect()
 }
 
 #[derive(Debug)]
@@ -221,7 +226,11 @@ impl Running {
     /// Waits until `condition` holds; panics at the run's deadline.
     pub fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         while !condition(self) {
-            assert!(Instant::now() < self.until, "waited in vain until {what}\n{}", self.stderr());
+            assert!(
+                Instant::now() < self.until,
+                "waited in vain until {what}\n{}",
+                self.stderr()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -331,7 +340,11 @@ impl Seen {
     }
 
     /// The alerts of a branch at or above a level.
-    pub fn of<'a>(&'a self, branch: &str, level: &str) -> impl Iterator<Item = &'a Alert> + use<'a> {
+    pub fn of<'a>(
+        &'a self,
+        branch: &str,
+        level: &str,
+    ) -> impl Iterator<Item = &'a Alert> + use<'a> {
         let rank = crate::level_rank(level);
         let branch = branch.to_owned();
         self.alerts
@@ -340,7 +353,13 @@ impl Seen {
     }
 
     /// The first alert of a branch, at or above a level, that `fits`; panics if none does.
-    pub fn alert(&self, branch: &str, level: &str, what: &str, fits: impl Fn(&Alert) -> bool) -> &Alert {
+    pub fn alert(
+        &self,
+        branch: &str,
+        level: &str,
+        what: &str,
+        fits: impl Fn(&Alert) -> bool,
+    ) -> &Alert {
         self.of(branch, level)
             .find(|alert| fits(alert))
             .unwrap_or_else(|| panic!("no {branch} at {level} or above {what}\n{self:?}"))
@@ -353,7 +372,11 @@ impl Seen {
             .iter()
             .filter(|alert| alert.rank() >= crate::level_rank("medium"))
             .collect();
-        assert!(loud.is_empty(), "{} alerts on honest packages\n{self:?}", loud.len());
+        assert!(
+            loud.is_empty(),
+            "{} alerts on honest packages\n{self:?}",
+            loud.len()
+        );
         self.alerts.len()
     }
 

@@ -40,7 +40,9 @@ fn act(kind: &str, name: &str, number: u32, tag: &str, folder: &Path) -> io::Res
     let file = |end: &str| folder.join(format!("{name}.{end}"));
     match kind {
         "exec" => {
-            Command::new("/bin/true").arg(format!("exec-{name}")).status()?;
+            Command::new("/bin/true")
+                .arg(format!("exec-{name}"))
+                .status()?;
         }
         // Too long for a ring of one page.
         "long-exec" => {
@@ -66,7 +68,9 @@ fn act(kind: &str, name: &str, number: u32, tag: &str, folder: &Path) -> io::Res
             if !link.exists() {
                 symlink(&real, &link)?;
             }
-            drop(File::create(folder.join(format!("link/../link/{name}.numbered")))?);
+            drop(File::create(
+                folder.join(format!("link/../link/{name}.numbered")),
+            )?);
         }
         "deep" => {
             let mut deep = folder.to_owned();
@@ -77,7 +81,12 @@ fn act(kind: &str, name: &str, number: u32, tag: &str, folder: &Path) -> io::Res
         "dirfd" => {
             let base = File::open(folder)?;
             let flags = OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-            openat(base.as_fd(), format!("{name}.numbered").as_str(), flags, Mode::S_IRWXU)?;
+            openat(
+                base.as_fd(),
+                format!("{name}.numbered").as_str(),
+                flags,
+                Mode::S_IRWXU,
+            )?;
         }
         "dirfd-rename" => {
             File::create(file("before.numbered"))?;
