@@ -18,6 +18,7 @@ pub mod mounts;
 mod netns;
 pub mod require;
 mod scratch;
+mod seen;
 mod turn;
 mod watched;
 
@@ -27,5 +28,6 @@ pub use capture::{Capture, unescape};
 pub use journal::Journal;
 pub use netns::NetworkNamespace;
 pub use scratch::Scratch;
+pub use seen::Seen;
 pub use turn::Turn;
-pub use watched::{Running, Seen, Watched};
+pub use watched::{Running, Watched};
