@@ -1,7 +1,9 @@
 //! One file per verb. What is typed ends here; each verb does its work and gives an exit status.
 
 mod doctor;
+pub mod explain;
 mod launch;
+pub mod replay;
 pub mod rules;
 mod run;
 mod selftest;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::detect::Level;
+use crate::detect::{Level, RuleSet, Sources};
 
 /// Wrong usage (EX_USAGE of sysexits.h).
 pub const USAGE: u8 = 64;
@@ -32,6 +34,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::RunArgs>),
+    Explain(explain::Args),
+    Replay(replay::ReplayArgs),
     Selftest(selftest::SelftestArgs),
     Doctor(doctor::DoctorArgs),
     /// The privileged half of `run`
@@ -67,10 +71,32 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> ExitCode {
     match verb {
         Verb::Run(args) => run::run(*args),
+        Verb::Explain(args) => explain(&args),
+        Verb::Replay(args) => replay::replay(&args),
         Verb::Selftest(args) => selftest::selftest(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sensor => sensor::sensor(),
         Verb::Launch(args) => launch::launch(args),
+    }
+}
+
+/// A pasted alert names a rule, and only the shipped ones are known on any machine.
+fn explain(args: &explain::Args) -> ExitCode {
+    let shipped = RuleSet::load(&Sources {
+        shipped: true,
+        ..Sources::default()
+    });
+    let playbook = |id: &str| {
+        let rules = shipped.as_ref().ok()?.rules();
+        let rule = rules.iter().find(|rule| rule.id == id)?;
+        Some(rule.playbook.clone())
+    };
+    match explain::run(args, &playbook) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pkgwarden: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

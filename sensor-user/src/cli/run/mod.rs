@@ -31,7 +31,7 @@ use std::process::{ExitCode, ExitStatus};
 use caller::{Caller, CallerError};
 use child::Task;
 use course::{Course, CourseError};
-use options::{IfUnavailable, Watching};
+use options::{IfUnavailable, OptionsError, Watching};
 use output::{Manner, OutputError};
 use pipeline::Pipeline;
 use signals::Signals;
@@ -44,8 +44,7 @@ pub(crate) use options::RunArgs;
 
 use crate::alert::escape;
 use crate::alert::report::{Exit, Report};
-use crate::config::ConfigError;
-use crate::core::{Core, Settings, Trust};
+use crate::core::{Core, Settings};
 use crate::detect::{Level, LoadErrors, RuleSet, Sources};
 use crate::sink::{JOURNAL_SOCKET, Journald, markdown};
 
@@ -53,7 +52,7 @@ use crate::sink::{JOURNAL_SOCKET, Journald, markdown};
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Options(#[from] OptionsError),
     #[error(transparent)]
     Tuning(#[from] TuningError),
     #[error("the rules have mistakes; `pkgwarden rules check` shows them as well:\n{0}")]
@@ -125,10 +124,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
     }
     let core = Core::new(Settings {
         rules,
-        trust: Trust {
-            hosts: watching.hosts,
-            networks: watching.networks,
-        },
+        trust: watching.trust,
     });
     let mut pipeline = Pipeline::new(core, sinks, watching.disabled);
     if let Some(file) = files.record {

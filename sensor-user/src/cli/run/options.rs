@@ -3,16 +3,15 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
 
 use crate::cli::level;
 use crate::config::{self, Config, ConfigError};
 use crate::detect::Level;
+use crate::names::{BadTrust, Trust};
 
 /// Run a command as yourself, watch its process tree, and pass its status through
 #[derive(Debug, Args)]
@@ -99,9 +98,10 @@ pub(crate) struct WatchArgs {
         long,
         value_name = "HOST|CIDR",
         env = "PKGWARDEN_TRUST",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = trusted
     )]
-    pub(crate) trust: Vec<Trusted>,
+    pub(crate) trust: Vec<String>,
 
     /// Leave alerts below this level out of the output [default: medium]
     #[arg(long, value_name = "LEVEL", env = "PKGWARDEN_MIN_LEVEL", value_parser = level)]
@@ -154,36 +154,11 @@ pub(crate) enum IfUnavailable {
     Warn,
 }
 
-/// One `--trust`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trusted {
-    Host(String),
-    Network(IpNet),
-}
-
-impl FromStr for Trusted {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(network) = text.parse() {
-            return Ok(Trusted::Network(network));
-        }
-        if let Ok(address) = text.parse::<std::net::IpAddr>() {
-            return Ok(Trusted::Network(address.into()));
-        }
-        let host = text.trim_end_matches('.').to_ascii_lowercase();
-        let label = |label: &str| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        if host.split('.').all(label) {
-            Ok(Trusted::Host(host))
-        } else {
-            Err("it is neither a host name, nor an address, nor a network like 10.0.0.0/8".into())
-        }
+/// Checks one `--trust`; it is kept as typed.
+fn trusted(text: &str) -> Result<String, String> {
+    match Trust::default().add(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -195,6 +170,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "give between 0 and 86400 seconds".into())
 }
 
+/// What was asked for does not fit together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OptionsError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Trust(#[from] BadTrust),
+}
+
 /// What holds once everything is put together.
 #[derive(Debug, Clone)]
 pub(crate) struct Watching {
@@ -202,8 +186,7 @@ pub(crate) struct Watching {
     pub(crate) rule_dirs: Vec<PathBuf>,
     pub(crate) filter_dirs: Vec<PathBuf>,
     pub(crate) disabled: Vec<String>,
-    pub(crate) hosts: Vec<String>,
-    pub(crate) networks: Vec<IpNet>,
+    pub(crate) trust: Trust,
     pub(crate) min_level: Level,
     pub(crate) record: Option<PathBuf>,
     pub(crate) alerts: Option<PathBuf>,
@@ -212,31 +195,29 @@ pub(crate) struct Watching {
 
 impl WatchArgs {
     /// Reads the configuration file and lays the flags over it.
-    pub(crate) fn resolve(self) -> Result<Watching, ConfigError> {
+    pub(crate) fn resolve(self) -> Result<Watching, OptionsError> {
         let config = Config::load(self.config.as_deref())?;
-        Ok(self.over(config, Path::new(config::DIRECTORY)))
+        Ok(self.over(config, Path::new(config::DIRECTORY))?)
     }
 
-    fn over(self, config: Config, directory: &Path) -> Watching {
-        let mut hosts = config.trust.hosts;
-        let mut networks = config.trust.cidrs;
-        for trusted in self.trust {
-            match trusted {
-                Trusted::Host(host) => hosts.push(host),
-                Trusted::Network(network) => networks.push(network),
-            }
+    fn over(self, config: Config, directory: &Path) -> Result<Watching, BadTrust> {
+        let mut trust = Trust {
+            hosts: Vec::new(),
+            networks: config.trust.cidrs,
+        };
+        for given in config.trust.hosts.iter().chain(&self.trust) {
+            trust.add(given)?;
         }
         let folders = |own: &str, config: Vec<PathBuf>, flags: Vec<PathBuf>| {
             let own = Some(directory.join(own)).filter(|folder| folder.is_dir());
             own.into_iter().chain(config).chain(flags).collect()
         };
-        Watching {
+        Ok(Watching {
             shipped: !self.no_default_rules,
             rule_dirs: folders("rules.d", config.rules.dirs, self.rules),
             filter_dirs: folders("filters.d", config.rules.filters, self.filters),
             disabled: config.rules.disabled,
-            hosts,
-            networks,
+            trust,
             min_level: self
                 .min_level
                 .or(config.output.min_level)
@@ -244,7 +225,7 @@ impl WatchArgs {
             record: self.record,
             alerts: self.alerts.or(config.output.file),
             journald: self.journald || config.output.journald.unwrap_or(false),
-        }
+        })
     }
 }
 
@@ -258,7 +239,7 @@ mod tests {
             rules: vec!["/flag".into()],
             filters: Vec::new(),
             no_default_rules: false,
-            trust: vec!["10.0.0.0/8".parse().unwrap()],
+            trust: vec!["10.0.0.0/8".to_owned()],
             min_level,
             config: None,
             record: None,
@@ -268,29 +249,21 @@ mod tests {
         let mut config = Config::default();
         let nowhere = Path::new("/nonexistent");
         assert_eq!(
-            args(None).over(config.clone(), nowhere).min_level,
+            args(None).over(config.clone(), nowhere).unwrap().min_level,
             Level::Medium
         );
         config.output.min_level = Some(Level::Low);
         config.rules.dirs = vec!["/file".into()];
-        let watching = args(Some(Level::High)).over(config.clone(), nowhere);
+        let watching = args(Some(Level::High))
+            .over(config.clone(), nowhere)
+            .unwrap();
         assert_eq!(watching.min_level, Level::High);
         assert_eq!(watching.rule_dirs, [PathBuf::from("/file"), "/flag".into()]);
-        assert_eq!(watching.networks.len(), 1);
-        assert_eq!(args(None).over(config, nowhere).min_level, Level::Low);
-    }
-
-    #[test]
-    fn trust_takes_hosts_addresses_and_networks_and_refuses_the_rest() {
+        assert_eq!(watching.trust.networks.len(), 1);
         assert_eq!(
-            "Git.Corp.Example.".parse(),
-            Ok(Trusted::Host("git.corp.example".into()))
+            args(None).over(config, nowhere).unwrap().min_level,
+            Level::Low
         );
-        assert!(matches!("10.1.2.3".parse(), Ok(Trusted::Network(_))));
-        assert!(matches!("fd00::/8".parse(), Ok(Trusted::Network(_))));
-        for wrong in ["", "https://a.b", "a b", "10.0.0.0/99", "*.corp"] {
-            assert!(wrong.parse::<Trusted>().is_err(), "{wrong}");
-        }
     }
 
     #[test]
