@@ -74,11 +74,20 @@ impl RuleSet {
             engine.set_match_detail(MatchDetailLevel::Summary);
         }
         let mut problems = Vec::new();
-        for (rule, sigma, at) in loaded.rules {
-            let engine = &mut set.engines[rule.category as usize];
-            if let Err(error) = engine.add_rule(&sigma) {
-                problems.push(at.problem(error.to_string()));
+        for category in Category::ALL {
+            let of_category: Vec<_> = loaded
+                .rules
+                .iter()
+                .filter(|(rule, ..)| rule.category == *category)
+                .collect();
+            // At once: the engine builds its index anew for each call.
+            let refused =
+                set.engines[*category as usize].add_rules(of_category.iter().map(|(_, s, _)| s));
+            for (index, error) in refused {
+                problems.push(of_category[index].2.problem(error.to_string()));
             }
+        }
+        for (rule, sigma, _) in loaded.rules {
             let entries = watch::entries(&sigma, rule.category);
             set.watch.push(entries.unwrap_or_default());
             set.by_id.insert(rule.id.clone(), set.rules.len());

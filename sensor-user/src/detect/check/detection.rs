@@ -195,15 +195,17 @@ impl Checker<'_> {
                 }
             }
         }
-        // Value by value first, so that the caret stands under the one that is wrong.
-        for (node, value) in nodes.iter().zip(&values) {
-            if let Some(reason) = refused(field, std::slice::from_ref(value)) {
-                self.at(node, reason);
-                return;
-            }
-        }
-        if let Some(reason) = refused(field, &values) {
-            self.at(key, reason);
+        let Some(reason) = refused(field, &values) else {
+            return;
+        };
+        // One after the other, so that the caret stands under the value that is wrong.
+        let first_wrong = nodes.iter().zip(&values).find_map(|(node, value)| {
+            let reason = refused(field, std::slice::from_ref(value))?;
+            Some((node, reason))
+        });
+        match first_wrong {
+            Some((node, reason)) => self.at(node, reason),
+            None => self.at(key, reason),
         }
     }
 
