@@ -21,7 +21,7 @@ use std::rc::Rc;
 use crate::alert::schema::{Package, PackageSource};
 use crate::detect::Confidence;
 use crate::event::{Exec, Manifest, Text};
-use crate::lineage::{Context, Image};
+use crate::lineage::{Context, Image, Manager};
 
 pub use ci::CiStep;
 pub(crate) use folder::holds as folder_holds;
@@ -163,8 +163,12 @@ pub(crate) fn at_exec(
         None => false,
     };
     let project = context.project.as_deref();
-    let found = match before.and_then(|before| before.invocation.as_ref()) {
-        Some(parent) if parent.manager.runs_node_packages() => {
+    let parent = before.and_then(|before| before.invocation.as_ref());
+    let found = match parent.map(|parent| parent.manager) {
+        // npm runs a script through a shell and nothing else; what else it starts (git) may carry
+        // the variables of a script that npm itself was started from.
+        Some(Manager::Npm) if !image.args.iter().any(|arg| arg.as_bytes() == b"-c") => None,
+        Some(manager) if manager.runs_node_packages() => {
             npm::lifecycle(&image.directory, project, &exec.environment)
         }
         _ => None,

@@ -305,12 +305,8 @@ fn inside(subject: &mut Subject, path: &str, moment: &Moment<'_>) {
     let in_package = package
         .and_then(|package| package.path.clone())
         .is_some_and(|folder| folder_holds(&folder, path));
-    let in_project = context
-        .project
-        .as_ref()
-        .is_some_and(|folder| folder_holds(folder, path));
     subject.set(Field::InsidePackage, Some(in_package));
-    subject.set(Field::InsideProject, Some(in_project));
+    subject.set(Field::InsideProject, Some(context.in_project(path)));
 }
 
 /// chmod(2) gives permission bits only.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::alert::schema::{
     Alert, Destination, Evidence, File, Network, Outcome, Process, ProcessShort, Row,
-    RuleReference, Sensor, User,
+    RuleReference, Sensor,
 };
 use crate::alert::{id, limit, row, summary};
 use crate::detect::{Hit, Subject, Value};
@@ -120,13 +120,10 @@ impl Core {
                 .map(|node| short(node, clock))
                 .collect(),
             scope: context.scopes(),
-            install: context.install.as_ref().map(|install| {
-                let user = User {
-                    name: self.users.get(&install.uid).map(|name| name.to_string()),
-                    id: install.uid,
-                };
-                installed(install, user, clock)
-            }),
+            install: context
+                .install
+                .as_ref()
+                .map(|install| installed(install, &self.users, clock)),
             package: context
                 .package
                 .as_ref()

@@ -146,7 +146,7 @@ impl Core {
             }
             Body::Start(start) => self.begin(start, time, &mut findings),
             Body::Counters(counters) => self.count(counters, time, &mut findings),
-            Body::CommandEnded { root, status } => self.tally.command_ended(*root, *status),
+            Body::CommandEnded { root, .. } => self.tally.command_ended(*root),
             Body::Connect { .. }
             | Body::Send { .. }
             | Body::RawSocket { .. }
@@ -265,7 +265,7 @@ impl Core {
     pub fn report(&self) -> Report {
         let completeness = self.completeness_of_watch();
         self.tally
-            .report(&self.lineage, self.host_clock(), completeness)
+            .report(&self.lineage, self.host_clock(), &self.users, completeness)
     }
 
     /// Execs that failed; they start nothing, so no rule sees them.

@@ -1,7 +1,7 @@
 //! What the report says: everything counted that is no alert of its own.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::alert::report::{AlertsBy, PackageRun, Report};
@@ -32,7 +32,7 @@ pub(super) struct Tally {
     now: u64,
     executed: u64,
     failed_execs: u64,
-    installs: Vec<(Rc<InstallSession>, User)>,
+    installs: Vec<Rc<InstallSession>>,
     packages: Vec<Rc<RefCell<Attribution>>>,
     files: BTreeSet<String>,
     alerts: Vec<String>,
@@ -74,7 +74,7 @@ impl Tally {
         self.io_uring = true;
     }
 
-    pub(super) fn command_ended(&mut self, root: ProcessKey, _status: i32) {
+    pub(super) fn command_ended(&mut self, root: ProcessKey) {
         self.root = Some(root);
     }
 
@@ -84,12 +84,9 @@ impl Tally {
         if let Some(install) = &context.install
             && install.root == process.node.key
             && self.installs.len() < LONGEST_LIST
-            && !self
-                .installs
-                .iter()
-                .any(|(known, _)| Rc::ptr_eq(known, install))
+            && !self.installs.iter().any(|known| Rc::ptr_eq(known, install))
         {
-            self.installs.push((Rc::clone(install), User::default()));
+            self.installs.push(Rc::clone(install));
         }
         if let Some(package) = &context.package
             && !package.borrow().imported
@@ -108,19 +105,13 @@ impl Tally {
             }
             Object::File(file) if act.category == Category::FileEvent => {
                 let path = file.place.path.to_str_lossy();
-                let watched = start.working_directory.to_str_lossy();
-                let project = moment.process.context.project.as_deref();
-                if !folder_holds(project.unwrap_or(&watched), &path)
-                    && self.files.len() < LONGEST_LIST
-                {
+                let context = &moment.process.context;
+                let inside = match &context.project {
+                    Some(_) => context.in_project(&path),
+                    None => folder_holds(&start.working_directory.to_str_lossy(), &path),
+                };
+                if !inside && self.files.len() < LONGEST_LIST {
                     self.files.insert(file.place.path.escaped());
-                }
-            }
-            Object::Program => {
-                if let Some((install, user)) = self.installs.last_mut()
-                    && install.root == moment.actor.process
-                {
-                    *user = moment.user();
                 }
             }
             _ => {}
@@ -151,6 +142,7 @@ impl Tally {
         &self,
         lineage: &Lineage,
         clock: Clock<'_>,
+        users: &HashMap<u32, Rc<str>>,
         completeness: Completeness,
     ) -> Report {
         let mut seen = BTreeSet::new();
@@ -171,7 +163,7 @@ impl Tally {
             installs: self
                 .installs
                 .iter()
-                .map(|(install, user)| installed(install, user.clone(), clock))
+                .map(|install| installed(install, users, clock))
                 .collect(),
             packages: packages.collect(),
             alerts_by: self.by.clone(),
@@ -203,7 +195,11 @@ fn still_running(
 }
 
 /// An install for alerts and reports.
-pub(super) fn installed(install: &InstallSession, user: User, clock: Clock<'_>) -> Install {
+pub(super) fn installed(
+    install: &InstallSession,
+    users: &HashMap<u32, Rc<str>>,
+    clock: Clock<'_>,
+) -> Install {
     Install {
         id: clock.entity_id(install.root),
         installer: install.installer.to_string(),
@@ -211,8 +207,8 @@ pub(super) fn installed(install: &InstallSession, user: User, clock: Clock<'_>) 
         working_directory: install.working_directory.to_string(),
         started: clock.rfc3339(install.started),
         user: User {
+            name: users.get(&install.uid).map(|name| name.to_string()),
             id: install.uid,
-            ..user
         },
     }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::alert::schema::Scope;
-use crate::attribution::{Attribution, CiStep};
+use crate::attribution::{Attribution, CiStep, folder_holds};
 use crate::event::{Actor, ProcessKey};
 
 use super::editors;
@@ -74,6 +74,14 @@ impl Context {
         }
     }
 
+    /// Whether a path lies in the project. An install that was started in a home folder or another
+    /// place of many things makes no project of it: a start-up file would lie inside.
+    pub fn in_project(&self, path: &str) -> bool {
+        self.project
+            .as_ref()
+            .is_some_and(|project| !holds_many_things(project) && folder_holds(project, path))
+    }
+
     /// All scopes, in the order of the contract.
     pub fn scopes(&self) -> Vec<Scope> {
         let install = self.install.is_some().then_some(Scope::Install);
@@ -89,6 +97,17 @@ impl Context {
             (false, true) => Some("|runtime|"),
             (false, false) => None,
         }
+    }
+}
+
+fn holds_many_things(folder: &str) -> bool {
+    let mut parts = folder.split('/').filter(|part| !part.is_empty());
+    match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => true,
+        (Some("root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"), None, _) => true,
+        (Some("home"), Some(_), None) => true,
+        (Some("var"), Some("tmp"), None) | (Some("dev"), Some("shm"), None) => true,
+        _ => false,
     }
 }
 
@@ -123,6 +142,24 @@ fn join(base: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_home_folder_is_no_project() {
+        let inside = |project: &str, path: &str| {
+            let project = Some(project.into());
+            Context {
+                project,
+                ..Context::default()
+            }
+            .in_project(path)
+        };
+        assert!(inside("/home/a/p", "/home/a/p/.git/hooks/x"));
+        assert!(inside("/app", "/app/x"));
+        assert!(!inside("/home/a/p", "/home/a/p2/x"));
+        for home in ["/", "/root", "/home/a", "/tmp"] {
+            assert!(!inside(home, &format!("{home}/.bashrc")), "{home}");
+        }
+    }
 
     #[test]
     fn a_project_named_by_an_option_is_seen_from_where_the_command_was_started() {

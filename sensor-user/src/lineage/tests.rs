@@ -137,7 +137,7 @@ fn nested_installs_stay_in_the_outer_session_and_a_build_is_none() {
     let run = &["node", "/usr/bin/npm", "run", "build"];
     stage.exec(root, "/usr/bin/node", run, "/home/dev/app", &[]);
     let outer = stage.spawn(root, "/usr/bin/node", NPM, "/home/dev/app/sub", &[]);
-    let pip = &["pip", "install", "x"];
+    let pip = &["python", "/usr/bin/pip", "install", "x"];
     let inner = stage.spawn(outer, "/usr/bin/python3.11", pip, "/tmp", &[]);
     let lineage = played(&stage);
     assert_eq!(
