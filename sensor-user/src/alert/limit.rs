@@ -3,41 +3,33 @@
 use serde_json::Value;
 
 use super::escape;
-use super::schema::{Alert, ProcessShort};
+use super::schema::Alert;
 
 /// Of the serialized alert, in bytes.
 pub const ALERT_BYTES: usize = 256 * 1024;
 
 /// Makes the alert fit. The longest arguments go first (their middle: a command line is padded to
-/// hide its end as well as its start), of the process and its ancestors alike; then whatever else
-/// is long. A cut text says how many bytes are missing, and cut arguments set `args_truncated`.
+/// hide its end as well as its start), of the process and its ancestors alike; then other texts as
+/// long as these, for a command line also stands in the evidence and the row. A cut text says how
+/// many bytes are missing, and cut arguments set `args_truncated`.
 pub fn cap(alert: &mut Alert) {
-    if fits(alert) {
-        return;
-    }
-    for longest in [32 << 10, 8 << 10, 2 << 10, 512, 128] {
-        cut_args(
-            &mut alert.process.args,
-            &mut alert.process.args_truncated,
-            longest,
-        );
-        for process in &mut alert.ancestry {
-            let ProcessShort {
-                args,
-                args_truncated,
-                ..
-            } = process;
-            cut_args(args, args_truncated, longest);
-        }
+    for longest in [32 << 10, 8 << 10, 2 << 10, 512, 128, 64] {
         if fits(alert) {
             return;
         }
-    }
-    for longest in [8 << 10, 2 << 10, 512, 128, 64] {
+        cut_all_args(alert, longest);
+        if fits(alert) {
+            return;
+        }
         cut_everything(alert, longest);
-        if fits(alert) {
-            return;
-        }
+    }
+}
+
+fn cut_all_args(alert: &mut Alert, longest: usize) {
+    let process = &mut alert.process;
+    cut_args(&mut process.args, &mut process.args_truncated, longest);
+    for ancestor in &mut alert.ancestry {
+        cut_args(&mut ancestor.args, &mut ancestor.args_truncated, longest);
     }
 }
 
@@ -166,6 +158,26 @@ mod tests {
         assert!(command.contains("bytes]…"), "{}", &command[16_300..16_450]);
         assert!(alert.process.args_truncated);
         assert!(!alert.ancestry[0].args_truncated);
+    }
+
+    #[test]
+    fn a_command_line_that_stands_in_many_places_keeps_most_of_itself_in_each() {
+        let mut alert = sample::postinstall();
+        alert.process.args = vec!["\x01".repeat(32 << 10)];
+        alert.row = crate::alert::row::row(&alert);
+        let command = alert.row.subject_cmd_line.clone();
+        alert.evidence.matched[0].value.clone_from(&command);
+        alert.evidence.fields.insert("CommandLine".into(), command);
+        cap(&mut alert);
+        assert!(escape::json(&alert).len() <= ALERT_BYTES);
+        assert!(alert.process.args_truncated);
+        for text in [
+            &alert.process.args[0],
+            &alert.row.subject_cmd_line,
+            &alert.evidence.fields["CommandLine"],
+        ] {
+            assert!(text.len() > 8_000, "{}", text.len());
+        }
     }
 
     #[test]
