@@ -46,7 +46,7 @@ impl Course<'_> {
     /// Runs the command under watch.
     pub(crate) async fn watched(
         self,
-        mut source: Source,
+        source: &mut Source,
         pipeline: &mut Pipeline,
     ) -> Result<ExitStatus, CourseError> {
         let begun = boottime();
@@ -79,7 +79,7 @@ impl Course<'_> {
     async fn follow(
         self,
         mut running: Running,
-        watching: Option<(Source, ProcessKey)>,
+        watching: Option<(&mut Source, ProcessKey)>,
         pipeline: &mut Pipeline,
     ) -> Result<ExitStatus, CourseError> {
         let (mut source, root) = watching.unzip();
@@ -113,7 +113,7 @@ impl Course<'_> {
                 },
             }
         };
-        if let (Some(source), Some(root)) = (&mut source, root) {
+        if let (Some(source), Some(root)) = (source, root) {
             let linger = match told_to_end {
                 None => Instant::now() + self.linger,
                 Some(due) => due.min(Instant::now() + self.linger),
@@ -157,7 +157,7 @@ async fn after(
     Ok(())
 }
 
-async fn next(source: &mut Option<Source>) -> Result<Batch, SourceError> {
+async fn next(source: &mut Option<&mut Source>) -> Result<Batch, SourceError> {
     match source {
         Some(source) => source.next().await,
         None => std::future::pending().await,

@@ -162,7 +162,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
             interim: &mut interim,
         };
         let ended = match source {
-            Ok(source) => course.watched(source, &mut pipeline).await,
+            Ok(mut source) => course.watched(&mut source, &mut pipeline).await,
             Err(error) if args.if_unavailable == IfUnavailable::Warn => {
                 say(&format!("nothing is watched: {error}"));
                 course.unwatched(&error.to_string(), &mut pipeline).await

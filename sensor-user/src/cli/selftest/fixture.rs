@@ -133,7 +133,7 @@ fn callback(scratch: &Scratch, address: &str) -> Result<Prepared, Skip> {
             "\
 import socket
 try:
-    socket.create_connection(('{address}', {CALLBACK_PORT}), timeout=1).close()
+    socket.create_connection(('{address}', {CALLBACK_PORT})).close()
 except OSError:
     pass
 "

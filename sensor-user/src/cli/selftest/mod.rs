@@ -108,50 +108,27 @@ pub(crate) fn selftest(_: &SelftestArgs) -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.to_string()),
-    };
-    let status = runtime.block_on(async {
-        let mut signals = match Signals::take() {
-            Ok(signals) => signals,
-            Err(error) => return failed(&error.to_string()),
-        };
-        let mut missed = 0;
-        for test in &TESTS {
-            let outcome = match run(test, &mut signals).await {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    let status = refusal_status(&error);
-                    eprintln!("pkgwarden: {}", terminal(&error.to_string()));
-                    return ExitCode::from(status);
-                }
-            };
-            let (word, said) = match &outcome {
-                Outcome::Detected(said) => ("detected", said),
-                Outcome::Missed(said) => ("MISSED", said),
-                Outcome::Skipped(said) => ("SKIP", said),
-            };
-            missed += u8::from(matches!(outcome, Outcome::Missed(_)));
-            print(&format!(
-                "{word:<9} {}\n{:10}{}\n",
-                test.name,
-                "",
-                terminal(said)
-            ));
+        Err(error) => {
+            eprintln!("pkgwarden: the selftest can't be set up: {error}");
+            return ExitCode::from(1);
         }
-        ExitCode::from(missed.min(1))
-    });
+    };
+    let status = match runtime.block_on(run_all()) {
+        Ok(missed) => ExitCode::from(missed.min(1)),
+        Err(error) => {
+            eprintln!("pkgwarden: {}", terminal(&error.to_string()));
+            ExitCode::from(refusal_status(&error))
+        }
+    };
     runtime.shutdown_background();
     status
-}
-
-fn failed(why: &str) -> ExitCode {
-    eprintln!("pkgwarden: the selftest can't run: {why}");
-    ExitCode::from(1)
 }
 
 /// Why no test can run.
 #[derive(Debug, thiserror::Error)]
 enum SelftestError {
+    #[error("the selftest can't be set up: {0}")]
+    Signals(std::io::Error),
     #[error("no folder for the selftest can be made: {0}")]
     Scratch(std::io::Error),
     #[error(transparent)]
@@ -172,19 +149,46 @@ fn refusal_status(error: &SelftestError) -> u8 {
     }
 }
 
-async fn run(test: &Test, signals: &mut Signals) -> Result<Outcome, SelftestError> {
+/// Gives how many were missed.
+async fn run_all() -> Result<u8, SelftestError> {
+    let mut signals = Signals::take().map_err(SelftestError::Signals)?;
+    let watch = shipped_rules()?.watch_set();
+    let mut source = Source::open(&tuning::from_environment()?.config(watch)).await?;
+    let mut missed = 0;
+    for test in &TESTS {
+        let (word, said) = match run(test, &mut source, &mut signals).await? {
+            Outcome::Detected(said) => ("detected", said),
+            Outcome::Skipped(said) => ("SKIP", said),
+            Outcome::Missed(said) => {
+                missed += 1;
+                ("MISSED", said)
+            }
+        };
+        let said = terminal(&said);
+        print(&format!("{word:<9} {}\n{:10}{said}\n", test.name, ""));
+    }
+    Ok(missed)
+}
+
+fn shipped_rules() -> Result<RuleSet, SelftestError> {
+    let sources = Sources {
+        shipped: true,
+        ..Sources::default()
+    };
+    RuleSet::load(&sources).map_err(SelftestError::Rules)
+}
+
+async fn run(
+    test: &Test,
+    source: &mut Source,
+    signals: &mut Signals,
+) -> Result<Outcome, SelftestError> {
     let scratch = Scratch::new().map_err(SelftestError::Scratch)?;
     let prepared = match (test.prepare)(&scratch) {
         Ok(prepared) => prepared,
         Err(Skip(why)) => return Ok(Outcome::Skipped(why)),
     };
-    let rules = RuleSet::load(&Sources {
-        shipped: true,
-        ..Sources::default()
-    })
-    .map_err(SelftestError::Rules)?;
-    let config = tuning::from_environment()?.config(rules.watch_set());
-    let source = Source::open(&config).await?;
+    let rules = shipped_rules()?;
     let core = Core::new(Settings {
         rules,
         trust: Trust::default(),
