@@ -249,6 +249,36 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
         }
 
+        #[test]
+        fn markdown_is_nothing_but_text_wherever_it_stands(text in hostile()) {
+            for frame in ["{}", "x {}", "- {}", "| a | b |\n| - | - |\n| {} | x |", "### {}"] {
+                let expected = structure(&frame.replace("{}", "x"));
+                let (around, words) = structure(&frame.replace("{}", &markdown(&text)));
+                // An empty paragraph is none; blanks at an end are not shown.
+                if !text.trim().is_empty() {
+                    prop_assert_eq!(around, expected.0, "{}", frame);
+                    prop_assert!(
+                        words.contains(terminal(&text).trim()),
+                        "{words:?} {:?}", terminal(&text)
+                    );
+                }
+            }
+        }
+    }
+
+    /// What a Markdown reader sees: everything but text, and the text.
+    fn structure(page: &str) -> (Vec<String>, String) {
+        use pulldown_cmark::{Event, Options, Parser};
+        let options = Options::all() - Options::ENABLE_SMART_PUNCTUATION;
+        let mut around = Vec::new();
+        let mut words = String::new();
+        for event in Parser::new_ext(page, options) {
+            match event {
+                Event::Text(text) => words.push_str(&text),
+                other => around.push(format!("{other:?}")),
+            }
+        }
+        (around, words)
     }
 
     #[test]

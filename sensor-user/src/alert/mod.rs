@@ -4,13 +4,17 @@
 //! whatever prints it goes through [`escape`] first.
 
 pub mod escape;
+pub mod explain;
 pub mod id;
+pub mod json_schema;
 pub mod limit;
 pub mod page;
+pub mod paste;
 pub mod report;
 pub mod row;
 pub mod schema;
 pub mod summary;
+pub mod words;
 
 #[cfg(test)]
 pub(crate) mod sample;

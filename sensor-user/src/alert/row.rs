@@ -1,7 +1,7 @@
 //! The eight columns of the original detection.
 
 use super::schema::{Alert, ProcessShort, Row, User};
-use super::summary::branch_name;
+use super::words::branch_name;
 
 /// The row of an alert: who is the process that acted, its parent the nearest ancestor.
 pub fn row(alert: &Alert) -> Row {

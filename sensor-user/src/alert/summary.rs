@@ -3,7 +3,6 @@
 use super::escape;
 use super::row::{basename, command_line};
 use super::schema::{Alert, Destination, EventWord, File, Install, Outcome, Package};
-use crate::detect::{Branch, Level};
 
 /// Longest command, path or name in a sentence; the whole of it stands in the alert.
 const LONGEST: usize = 120;
@@ -23,27 +22,6 @@ pub fn sentence(alert: &Alert) -> String {
         n => sentence.push_str(&format!(", after {n} linked alerts")),
     }
     escape::terminal(&sentence)
-}
-
-/// The branch's exact name.
-pub fn branch_name(branch: Branch) -> &'static str {
-    match branch {
-        Branch::PackageInstallSpawnedSuspiciousProcess => "PackageInstallSpawnedSuspiciousProcess",
-        Branch::MaliciousLibraryC2Callback => "MaliciousLibraryC2Callback",
-        Branch::PackageInstallerDroppedExecutable => "PackageInstallerDroppedExecutable",
-        Branch::CredentialStoreAccess => "CredentialStoreAccess",
-    }
-}
-
-/// The level as JSON and rules spell it.
-pub fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Informational => "informational",
-        Level::Low => "low",
-        Level::Medium => "medium",
-        Level::High => "high",
-        Level::Critical => "critical",
-    }
 }
 
 /// `left-pad@1.3.0`, as a person calls it.
@@ -185,18 +163,21 @@ fn on_file(file: Option<&File>, done: &str, tried: &str) -> String {
     }
 }
 
-/// `npm install`: the manager and the first word after its own name that is not an option.
+/// `npm install`: the manager, and the verb where it stands behind the manager's own name.
 fn verb(install: &Install) -> String {
+    const VERBS: &[&str] = &[
+        "install", "i", "ci", "add", "update", "upgrade", "rebuild", "exec", "run", "wheel",
+        "download", "sync", "develop", "build",
+    ];
     let manager = install.installer.as_str();
     let verb = install
         .command
         .split_whitespace()
         .skip_while(|word| !basename(word).starts_with(manager))
         .skip(1)
-        .find(|word| !word.starts_with('-'))
-        .filter(|word| word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+        .find(|word| VERBS.contains(word));
     match verb {
-        Some(verb) => format!("{} {}", name(manager), name(verb)),
+        Some(verb) => format!("{} {verb}", name(manager)),
         None => name(manager),
     }
 }

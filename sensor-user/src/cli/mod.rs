@@ -1,4 +1,5 @@
 //! One file per verb.
 
+pub mod explain;
 pub mod replay;
 pub mod rules;

@@ -8,7 +8,8 @@ use super::native::{Entry, Socket};
 use super::{Record, SinkError};
 use crate::alert::escape::{json, terminal};
 use crate::alert::schema::Alert;
-use crate::alert::summary::{branch_name, endpoint, level_name, package_name};
+use crate::alert::summary::{endpoint, package_name};
+use crate::alert::words::{branch_name, level_name};
 use crate::detect::{Branch, Level};
 use crate::health::Health;
 

@@ -12,6 +12,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg};
 
 use super::*;
 use crate::alert::sample;
+use crate::health::Code;
 use crate::sink::MESSAGE_BYTES;
 
 /// What journald would have got: the fields, and whether they came in a memfd.
@@ -197,4 +198,57 @@ fn a_journald_that_is_away_or_slow_is_an_error_at_once() {
     drop(reader.socket);
     let away = sink.send(Record::Health(&health)).unwrap_err().to_string();
     assert!(away.contains("is systemd-journald running?"), "{away}");
+}
+
+/// MESSAGE_ID, subject and text of each entry of the shipped catalog.
+fn catalog() -> BTreeMap<String, String> {
+    include_str!("../../../packaging/catalog/pkgwarden.catalog")
+        .split("\n-- ")
+        .skip(1)
+        .map(|entry| {
+            let (id, text) = entry.split_once('\n').unwrap();
+            (
+                id.to_owned(),
+                text.split_whitespace().collect::<Vec<_>>().join(" "),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_message_id_is_explained_in_the_catalog_and_no_other() {
+    let catalog = catalog();
+    let branches = [
+        Branch::PackageInstallSpawnedSuspiciousProcess,
+        Branch::MaliciousLibraryC2Callback,
+        Branch::PackageInstallerDroppedExecutable,
+        Branch::CredentialStoreAccess,
+    ];
+    for code in Code::ALL {
+        let text = &catalog[&format!("{:032x}", code.message_id())];
+        assert!(text.contains(code.name()), "{text}");
+        assert!(text.contains(code.sentence()), "{text}");
+        assert!(text.contains(code.action()), "{text}");
+    }
+    for branch in branches {
+        let text = &catalog[&format!("{:032x}", branch_message_id(branch))];
+        assert!(text.contains("@PKGWARDEN_SUMMARY@"), "{text}");
+    }
+    assert_eq!(catalog.len(), Code::ALL.len() + branches.len());
+}
+
+/// journalctl replaces `@FIELD@` by the entry's; where the entry has none, the name would stand there.
+#[test]
+fn the_catalog_names_only_fields_that_every_alert_has() {
+    let reader = Reader::new();
+    let sink = reader.sink();
+    let mut alert = sample::callback();
+    alert.destination = None;
+    sink.send(Record::Alert(&alert)).unwrap();
+    let sent = reader.receive().fields;
+    for text in catalog().values() {
+        for field in text.split('@').skip(1).step_by(2) {
+            assert!(sent.contains_key(field), "{field}");
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use crate::alert::escape::markdown as text;
 use crate::alert::report::{Connection, DecidedBy, Report};
 use crate::alert::row::command_line;
-use crate::alert::schema::{Alert, Outcome};
-use crate::alert::summary::{level_name, package_name};
+use crate::alert::schema::Alert;
+use crate::alert::summary::package_name;
+use crate::alert::words::{level_name, outcome_name};
 
 /// Rows of a table; a summary page takes 1 MiB and shows nothing of a longer one.
 const ROWS: usize = 100;
@@ -141,7 +142,7 @@ fn connections(page: &mut String, report: &Report) {
             code(&peer(connection)),
             cell(&connection.class),
             cell(&connection.transport),
-            outcome(connection.outcome).to_owned(),
+            outcome_name(connection.outcome).to_owned(),
             connection.count.to_string(),
         ]
     });
@@ -163,16 +164,6 @@ fn peer(connection: &Connection) -> String {
     match &connection.domain {
         Some(domain) => format!("{domain} ({address})"),
         None => address,
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Attempted => "attempted",
-        Outcome::Connected => "connected",
-        Outcome::Refused => "refused",
-        Outcome::Unreachable => "unreachable",
-        Outcome::Blocked => "blocked",
     }
 }
 

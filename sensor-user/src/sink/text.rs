@@ -6,7 +6,7 @@ use super::Record;
 use crate::alert::page::{Page, colour};
 use crate::alert::row::basename;
 use crate::alert::schema::Alert;
-use crate::alert::summary::level_name;
+use crate::alert::words::level_name;
 use crate::detect::Level;
 use crate::health::Health;
 
