@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::alert::report::{AlertsBy, PackageRun, Report};
 use crate::alert::schema::{Alert, Completeness, Install, ProcessShort, User};
-use crate::alert::summary::{branch_name, level_name};
+use crate::alert::words::{branch_name, level_name};
 use crate::attribution::{Attribution, folder_holds};
 use crate::detect::Category;
 use crate::event::{ProcessKey, Start, Text};
