@@ -59,8 +59,8 @@ fn probe_cargo<'a>(sh: &'a Shell, verb: &str) -> anyhow::Result<Cmd<'a>> {
     ];
     let cargo = match core_library(sh)? {
         CoreLibrary::Prebuilt => {
-            // aya-ebpf 0.2 uses one unstable feature: unlock it for that crate and no other.
-            cmd!(sh, "cargo {verb}").env("RUSTC_BOOTSTRAP", "aya_ebpf")
+            // aya-ebpf 0.2 uses one unstable feature, the probes their atomics: unlock it for these.
+            cmd!(sh, "cargo {verb}").env("RUSTC_BOOTSTRAP", "aya_ebpf,pkgwarden_probes")
         }
         CoreLibrary::Source => cmd!(sh, "rustup run nightly cargo {verb} -Zbuild-std=core"),
     };

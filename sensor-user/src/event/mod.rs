@@ -10,6 +10,7 @@
 )]
 
 pub mod capture;
+pub mod redact;
 mod text;
 mod watch;
 
@@ -328,6 +329,9 @@ pub struct Counters {
     pub kinds: BTreeMap<String, Count>,
     /// Processes that could not enter the lineage set.
     pub lineage_full: u64,
+    /// Events that were handled after a later one: not lost, but their order is not certain.
+    #[serde(default)]
+    pub out_of_order: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,128 @@
+//! Watch entries: is a name one that a rule asks for?
+
+use aya_ebpf::{
+    helpers::generated::bpf_probe_read_kernel,
+    macros::map,
+    maps::{Array, HashMap},
+};
+use sensor_ebpf::abi::watch::{AFFIX, AFFIX_LENGTHS, BUCKETS, Filter, KEY, first_byte_bit};
+
+use super::scratch::{self, Scratch, masked};
+
+#[map]
+static FILTER: Array<Filter> = Array::with_max_entries(1, 0);
+
+/// Whole components, by their first bytes in lower case.
+#[map]
+static COMPONENTS: HashMap<[u64; KEY / 8], u32> = HashMap::with_max_entries(4096, 0);
+
+/// Ends of the last component.
+#[map]
+static SUFFIXES: HashMap<[u64; AFFIX / 8], u32> = HashMap::with_max_entries(1024, 0);
+
+/// Beginnings of the last component.
+#[map]
+static PREFIXES: HashMap<[u64; AFFIX / 8], u32> = HashMap::with_max_entries(1024, 0);
+
+/// ASCII lower case of eight bytes at once.
+#[inline(always)]
+fn lower(bytes: u64) -> u64 {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let low = bytes & !HIGH;
+    // Adding carries into a byte's high bit from 'A' (0x41) and from past 'Z' (0x5b).
+    let from_a = low + 0x3f3f_3f3f_3f3f_3f3f;
+    let past_z = low + 0x2525_2525_2525_2525;
+    bytes | ((from_a ^ past_z) & !bytes & HIGH) >> 2
+}
+
+/// Copies `length` bytes (at most `8 * N`) at an offset of the scratch body, in lower case,
+/// zero-padded.
+#[inline(always)]
+fn key<const N: usize>(scratch: *mut Scratch, offset: u32, length: u32) -> Option<[u64; N]> {
+    let mut key = [0u64; N];
+    let length = length.min(8 * N as u32);
+    let name = scratch::at(scratch, offset);
+    // SAFETY: the key has room, and the name is in the body.
+    let failed = unsafe { bpf_probe_read_kernel(key.as_mut_ptr().cast(), length, name.cast()) };
+    if failed != 0 {
+        return None;
+    }
+    for word in &mut key {
+        *word = lower(*word);
+    }
+    Some(key)
+}
+
+/// Operations wanted whatever the path.
+#[inline(always)]
+pub fn any() -> u32 {
+    FILTER.get(0).map_or(0, |filter| filter.any)
+}
+
+/// Operations that some entry wants on a path with this component, which lies at an offset of the
+/// scratch body.
+#[inline(always)]
+pub fn operations(offset: u32, length: u32, last: bool) -> u32 {
+    let wanted = whole_component(offset, length);
+    if last {
+        wanted | affixes(offset, length)
+    } else {
+        wanted
+    }
+}
+
+// The two halves are global functions, with numbers for arguments: the verifier then looks at each
+// once, and not again for every call in every state of the caller (since 5.6).
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
+    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
+        return 0;
+    };
+    // SAFETY: inside the body.
+    let first = unsafe { *scratch::at(scratch, offset) };
+    let bucket = masked::<{ BUCKETS as u32 - 1 }>(length.min(KEY as u32)) as usize;
+    // SAFETY: masked, so inside the array.
+    let first_bytes = unsafe { *filter.first_byte.as_ptr().add(bucket) };
+    if first_bytes & first_byte_bit(first) == 0 {
+        return 0;
+    }
+    let Some(key) = key(scratch, offset, length) else {
+        return 0;
+    };
+    // SAFETY: a map value.
+    COMPONENTS
+        .get_ptr(key)
+        .map_or(0, |operations| unsafe { *operations })
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn affixes(offset: u32, length: u32) -> u32 {
+    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
+        return 0;
+    };
+    let mut wanted = 0;
+    for index in 0..AFFIX_LENGTHS {
+        let suffix = filter.suffix_lengths[index];
+        if suffix != 0
+            && suffix <= length
+            && let Some(key) = key(scratch, offset + (length - suffix), suffix)
+            && let Some(operations) = SUFFIXES.get_ptr(key)
+        {
+            // SAFETY: a map value.
+            wanted |= unsafe { *operations };
+        }
+        let prefix = filter.prefix_lengths[index];
+        if prefix != 0
+            && prefix <= length
+            && let Some(key) = key(scratch, offset, prefix)
+            && let Some(operations) = PREFIXES.get_ptr(key)
+        {
+            // SAFETY: a map value.
+            wanted |= unsafe { *operations };
+        }
+    }
+    wanted
+}

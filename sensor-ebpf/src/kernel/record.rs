@@ -1,0 +1,149 @@
+//! Making records and counting them.
+
+use aya_ebpf::{
+    helpers::generated::{
+        bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+        bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
+    },
+    macros::map,
+    maps::{PerCpuArray, RingBuf},
+};
+use sensor_ebpf::abi::{
+    Header,
+    counter::{self, Count},
+    lineage::Lineage,
+};
+
+use super::atomic;
+
+/// Fork, exec and exit: what lineage needs, on a ring that nothing else can fill.
+#[map]
+static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Everything else.
+#[map]
+static EVENT_RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<Count> = PerCpuArray::with_max_entries(counter::SLOTS, 0);
+
+#[map]
+static SEQUENCE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Which ring a record goes to.
+#[derive(Clone, Copy)]
+pub enum Ring {
+    Process,
+    Event,
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Generated,
+    Delivered,
+    Filtered,
+    Lost,
+}
+
+/// Adds one. Atomic although the slot is this CPU's own: cgroup programs can be preempted.
+#[inline(always)]
+fn count(slot: u32, outcome: Outcome) {
+    let Some(counts) = COUNTERS.get_ptr_mut(slot) else {
+        return;
+    };
+    // SAFETY: a map value, which lives as long as the program.
+    let cell = unsafe {
+        match outcome {
+            Outcome::Generated => &raw mut (*counts).generated,
+            Outcome::Delivered => &raw mut (*counts).delivered,
+            Outcome::Filtered => &raw mut (*counts).filtered,
+            Outcome::Lost => &raw mut (*counts).lost,
+        }
+    };
+    // SAFETY: as above, and aligned.
+    unsafe { atomic::fetch_add(cell, 1) };
+}
+
+/// A probe ran for a watched process.
+#[inline(always)]
+pub fn generated(kind: u32) {
+    count(kind, Outcome::Generated);
+}
+
+/// No watch entry wants the event.
+#[inline(always)]
+pub fn filtered(kind: u32) {
+    count(kind, Outcome::Filtered);
+}
+
+/// The event could not be read or delivered.
+#[inline(always)]
+pub fn lost(kind: u32) {
+    aya_log_ebpf::warn!((), "an event of kind {} could not be made", kind);
+    count(kind, Outcome::Lost);
+}
+
+/// A process could not enter the lineage set.
+#[inline(always)]
+pub fn lineage_full() {
+    aya_log_ebpf::error!((), "the lineage set is full: a process goes unwatched");
+    count(counter::LINEAGE, Outcome::Lost);
+}
+
+/// The header of a record that the current process causes.
+#[inline(always)]
+pub fn header(kind: u32, lineage: &Lineage) -> Header {
+    // SAFETY: these helpers take nothing.
+    let (ids, uid, cpu, time, cgroup) = unsafe {
+        (
+            bpf_get_current_pid_tgid(),
+            bpf_get_current_uid_gid() as u32,
+            bpf_get_smp_processor_id(),
+            bpf_ktime_get_boot_ns(),
+            bpf_get_current_cgroup_id(),
+        )
+    };
+    let sequence = SEQUENCE.get_ptr_mut(0).map_or(0, |next| {
+        // SAFETY: an aligned map value.
+        unsafe { atomic::fetch_add(next, 1) }
+    });
+    Header {
+        kind,
+        cpu,
+        time,
+        sequence,
+        pid: (ids >> 32) as u32,
+        tid: ids as u32,
+        start: lineage.start,
+        uid,
+        root_pid: lineage.root_pid,
+        root_start: lineage.root_start,
+        cgroup,
+    }
+}
+
+/// Puts `length` bytes from `record` on a ring, and counts what became of them.
+#[inline(always)]
+pub fn emit(ring: Ring, kind: u32, record: *const u8, length: u32) {
+    let map = match ring {
+        Ring::Process => &raw const PROCESS_RING,
+        Ring::Event => &raw const EVENT_RING,
+    };
+    // SAFETY: the verifier checks that the record is readable for its length.
+    let failed = unsafe {
+        bpf_ringbuf_output(
+            map.cast_mut().cast(),
+            record.cast_mut().cast(),
+            u64::from(length),
+            0,
+        )
+    };
+    count(
+        kind,
+        if failed < 0 {
+            Outcome::Lost
+        } else {
+            Outcome::Delivered
+        },
+    );
+}

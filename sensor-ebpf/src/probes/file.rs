@@ -1,0 +1,372 @@
+//! Opens, renames and mode changes, at the exit of their syscalls.
+//!
+//! An opened file's path is read from the file itself, so no other thread can have changed it. A
+//! failed open, a rename and a chmod by path leave no object: there the argument is copied, with the
+//! kernel path of what it is relative to.
+
+use aya_ebpf::{
+    helpers::generated::bpf_probe_read_user, macros::tracepoint, programs::TracePointContext,
+};
+use sensor_ebpf::abi::{
+    file::{CREATE, METADATA, Module, Named, Open, READ, Rename, WRITE},
+    kind,
+    lineage::Lineage,
+};
+
+use super::{errno, result};
+use crate::kernel::{
+    argument, component, lineage, object,
+    read::field,
+    record::{self, Ring},
+    scratch,
+    walk::{Ask, Walk},
+};
+
+/// `f_mode` bits (include/linux/fs.h, unchanged since 4.19).
+const FMODE_READ: u32 = 1;
+const FMODE_WRITE: u32 = 2;
+const FMODE_CREATED: u32 = 0x10_0000;
+
+const O_ACCMODE: u64 = 3;
+const O_WRONLY: u64 = 1;
+const O_CREAT: u64 = 0o100;
+
+/// Where the arguments of an open are.
+#[derive(Clone, Copy)]
+enum Call {
+    Open,
+    Creat,
+    OpenAt,
+    OpenAt2,
+}
+
+/// `open(filename, flags, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_open")]
+pub fn open_exit(context: TracePointContext) -> u32 {
+    opened(&context, Call::Open);
+    0
+}
+
+/// `creat(filename, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_creat")]
+pub fn creat_exit(context: TracePointContext) -> u32 {
+    opened(&context, Call::Creat);
+    0
+}
+
+/// `openat(directory, filename, flags, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_openat")]
+pub fn openat_exit(context: TracePointContext) -> u32 {
+    opened(&context, Call::OpenAt);
+    0
+}
+
+/// `openat2(directory, filename, how, size)`, since 5.6.
+#[tracepoint(category = "syscalls", name = "sys_exit_openat2")]
+pub fn openat2_exit(context: TracePointContext) -> u32 {
+    opened(&context, Call::OpenAt2);
+    0
+}
+
+#[inline(always)]
+fn opened(context: &TracePointContext, call: Call) -> Option<()> {
+    let result = result(context)?;
+    let entry = lineage::watched()?;
+    record::generated(kind::OPEN);
+    let done = if result < 0 {
+        open_failed(entry, call, result)
+    } else {
+        open_succeeded(entry, result as u32)
+    };
+    if done.is_none() {
+        record::lost(kind::OPEN);
+    }
+    Some(())
+}
+
+/// `None` only if the event could not be made.
+#[inline(always)]
+fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
+    let file = object::file(object::current(), descriptor)?;
+    let f_mode: u32 = field!(file, file_mode)?;
+    let mut operations = 0;
+    if f_mode & FMODE_READ != 0 {
+        operations |= READ;
+    }
+    if f_mode & FMODE_WRITE != 0 {
+        operations |= WRITE;
+    }
+    if f_mode & FMODE_CREATED != 0 {
+        operations |= CREATE;
+    }
+    let path = object::file_path(file)?;
+    scratch::with(|scratch| {
+        let start = size_of::<Open>() as u32;
+        let walk = Walk::run(path, start, Ask::File);
+        // SAFETY: a map value.
+        let lineage = unsafe { &mut *entry };
+        // The same package again says nothing new.
+        if operations & READ != 0 && walk.module != 0 && walk.module != lineage.module {
+            lineage.module = walk.module;
+            record::generated(kind::MODULE);
+            let record = scratch::at(scratch, start - size_of::<Module>() as u32).cast::<Module>();
+            // SAFETY: a module's record is shorter than an open's, so it fits before the path, and
+            // both sizes are multiples of eight.
+            unsafe {
+                *record = Module {
+                    header: record::header(kind::MODULE, lineage),
+                    path: walk.section(),
+                    reserved: 0,
+                };
+            }
+            let length = scratch::bounded(size_of::<Module>() as u32 + walk.length);
+            record::emit(Ring::Event, kind::MODULE, record.cast(), length);
+        }
+        if (walk.wanted | component::any()) & operations == 0 {
+            record::filtered(kind::OPEN);
+            return Some(());
+        }
+        let inode: u64 = field!(file, file_inode)?;
+        let mode: u16 = field!(inode, inode_mode)?;
+        let record = scratch::at(scratch, 0).cast::<Open>();
+        // SAFETY: the body begins with room for it, aligned.
+        unsafe {
+            *record = Open {
+                header: record::header(kind::OPEN, lineage),
+                inode: field!(inode, inode_number)?,
+                operations,
+                flags: field!(file, file_flags)?,
+                mode: u32::from(mode),
+                errno: 0,
+                argument: 0,
+                path: walk.section(),
+            };
+        }
+        let length = scratch::bounded(start + walk.length);
+        record::emit(Ring::Event, kind::OPEN, record.cast(), length);
+        Some(())
+    })
+}
+
+/// Likewise.
+#[inline(always)]
+fn open_failed(entry: *mut Lineage, call: Call, result: i64) -> Option<()> {
+    let registers = object::registers();
+    let first: u64 = field!(registers, regs_0)?;
+    let second: u64 = field!(registers, regs_1)?;
+    let third: u64 = field!(registers, regs_2)?;
+    let (directory, name, flags) = match call {
+        Call::Open => (-1, first, second),
+        Call::Creat => (-1, first, O_CREAT | O_WRONLY),
+        Call::OpenAt => (first as i32, second, third),
+        Call::OpenAt2 => {
+            let mut flags = 0u64;
+            // SAFETY: eight bytes of our own; the helper checks the source.
+            unsafe { bpf_probe_read_user((&raw mut flags).cast(), 8, third as *const _) };
+            (first as i32, second, flags)
+        }
+    };
+    let mut operations = match flags & O_ACCMODE {
+        0 => READ,
+        O_WRONLY => WRITE,
+        _ => READ | WRITE,
+    };
+    if flags & O_CREAT != 0 {
+        operations |= CREATE;
+    }
+    scratch::with(|scratch| {
+        let start = size_of::<Open>() as u32;
+        let argument = argument::copy(scratch, object::current(), directory, name, start)?;
+        if (argument.wanted | component::any()) & operations == 0 {
+            record::filtered(kind::OPEN);
+            return Some(());
+        }
+        let record = scratch::at(scratch, 0).cast::<Open>();
+        // SAFETY: the body begins with room for it, aligned; the entry is a map value.
+        unsafe {
+            *record = Open {
+                header: record::header(kind::OPEN, &*entry),
+                inode: 0,
+                operations,
+                flags: flags as u32,
+                mode: 0,
+                errno: errno(result),
+                argument: argument.argument,
+                path: argument.base,
+            };
+        }
+        let length = scratch::bounded(start + argument.length);
+        record::emit(Ring::Event, kind::OPEN, record.cast(), length);
+        Some(())
+    })
+}
+
+/// `rename(old, new)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_rename")]
+pub fn rename_exit(context: TracePointContext) -> u32 {
+    renamed(&context, false);
+    0
+}
+
+/// `renameat(old directory, old, new directory, new)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_renameat")]
+pub fn renameat_exit(context: TracePointContext) -> u32 {
+    renamed(&context, true);
+    0
+}
+
+/// `renameat2(old directory, old, new directory, new, flags)`, since 3.15.
+#[tracepoint(category = "syscalls", name = "sys_exit_renameat2")]
+pub fn renameat2_exit(context: TracePointContext) -> u32 {
+    renamed(&context, true);
+    0
+}
+
+#[inline(always)]
+fn renamed(context: &TracePointContext, at_directory: bool) -> Option<()> {
+    let result = result(context)?;
+    let entry = lineage::watched()?;
+    record::generated(kind::RENAME);
+    let done = scratch::with(|scratch| {
+        let registers = object::registers();
+        let first: u64 = field!(registers, regs_0)?;
+        let second: u64 = field!(registers, regs_1)?;
+        let third: u64 = field!(registers, regs_2)?;
+        let fourth: u64 = field!(registers, regs_3)?;
+        let (from_directory, from, to_directory, to) = if at_directory {
+            (first as i32, second, third as i32, fourth)
+        } else {
+            (-1, first, -1, second)
+        };
+        let task = object::current();
+        let start = size_of::<Rename>() as u32;
+        let from = argument::copy(scratch, task, from_directory, from, start)?;
+        let middle = start + from.length;
+        let to = argument::copy(scratch, task, to_directory, to, middle)?;
+        if (from.wanted | to.wanted | component::any()) & METADATA == 0 {
+            record::filtered(kind::RENAME);
+            return Some(());
+        }
+        let record = scratch::at(scratch, 0).cast::<Rename>();
+        // SAFETY: the body begins with room for it, aligned; the entry is a map value.
+        unsafe {
+            *record = Rename {
+                header: record::header(kind::RENAME, &*entry),
+                from: from.argument,
+                from_base: from.base,
+                to: to.argument,
+                to_base: to.base,
+                errno: errno(result),
+                reserved: 0,
+            };
+        }
+        let length = scratch::bounded(middle + to.length);
+        record::emit(Ring::Event, kind::RENAME, record.cast(), length);
+        Some(())
+    });
+    if done.is_none() {
+        record::lost(kind::RENAME);
+    }
+    Some(())
+}
+
+/// Mode bits worth an event: someone may run the file, or run it as its owner.
+const EXECUTABLE: u64 = 0o6111;
+
+/// `chmod(filename, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_chmod")]
+pub fn chmod_exit(context: TracePointContext) -> u32 {
+    mode_changed(&context, Target::Path);
+    0
+}
+
+/// `fchmod(descriptor, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_fchmod")]
+pub fn fchmod_exit(context: TracePointContext) -> u32 {
+    mode_changed(&context, Target::Descriptor);
+    0
+}
+
+/// `fchmodat(directory, filename, mode)`.
+#[tracepoint(category = "syscalls", name = "sys_exit_fchmodat")]
+pub fn fchmodat_exit(context: TracePointContext) -> u32 {
+    mode_changed(&context, Target::PathAt);
+    0
+}
+
+/// `fchmodat2(directory, filename, mode, flags)`, since 6.6.
+#[tracepoint(category = "syscalls", name = "sys_exit_fchmodat2")]
+pub fn fchmodat2_exit(context: TracePointContext) -> u32 {
+    mode_changed(&context, Target::PathAt);
+    0
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Path,
+    Descriptor,
+    PathAt,
+}
+
+#[inline(always)]
+fn mode_changed(context: &TracePointContext, target: Target) -> Option<()> {
+    let result = result(context)?;
+    let entry = lineage::watched()?;
+    record::generated(kind::CHMOD);
+    let done = scratch::with(|scratch| {
+        let registers = object::registers();
+        let first: u64 = field!(registers, regs_0)?;
+        let second: u64 = field!(registers, regs_1)?;
+        let third: u64 = field!(registers, regs_2)?;
+        let mode = if matches!(target, Target::PathAt) {
+            third
+        } else {
+            second
+        };
+        if mode & EXECUTABLE == 0 {
+            record::filtered(kind::CHMOD);
+            return Some(());
+        }
+        let task = object::current();
+        let start = size_of::<Named>() as u32;
+        let (argument, path, wanted, length) = if matches!(target, Target::Descriptor) {
+            let file = object::file(task, first as u32)?;
+            let walk = Walk::run(object::file_path(file)?, start, Ask::File);
+            (0, walk.section(), walk.wanted, walk.length)
+        } else {
+            let (directory, name) = match target {
+                Target::PathAt => (first as i32, second),
+                _ => (-1, first),
+            };
+            let argument = argument::copy(scratch, task, directory, name, start)?;
+            (
+                argument.argument,
+                argument.base,
+                argument.wanted,
+                argument.length,
+            )
+        };
+        if (wanted | component::any()) & METADATA == 0 {
+            record::filtered(kind::CHMOD);
+            return Some(());
+        }
+        let record = scratch::at(scratch, 0).cast::<Named>();
+        // SAFETY: the body begins with room for it, aligned; the entry is a map value.
+        unsafe {
+            *record = Named {
+                header: record::header(kind::CHMOD, &*entry),
+                mode: mode as u32,
+                errno: errno(result),
+                argument,
+                path,
+            };
+        }
+        let length = scratch::bounded(start + length);
+        record::emit(Ring::Event, kind::CHMOD, record.cast(), length);
+        Some(())
+    });
+    if done.is_none() {
+        record::lost(kind::CHMOD);
+    }
+    Some(())
+}

@@ -1,0 +1,83 @@
+//! The accounting: what the probes counted, beside what was received.
+
+use aya::Ebpf;
+use aya::maps::{MapData, PerCpuArray};
+use sensor_ebpf::abi::counter::LINEAGE;
+use sensor_ebpf::abi::kind;
+
+use super::error::SensorError;
+use super::watch::{failed, missing};
+use crate::event::{Count, Counters};
+
+const NAME: &str = "COUNTERS";
+
+/// `sensor_ebpf::abi::counter::Count`, as aya wants it.
+type Slot = [u64; 4];
+
+/// Both sides of the counting.
+pub(super) struct Accounting {
+    kernel: PerCpuArray<MapData, Slot>,
+    received: [u64; kind::COUNT as usize],
+    undecodable: [u64; kind::COUNT as usize],
+}
+
+impl Accounting {
+    pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self, SensorError> {
+        let map = ebpf.take_map(NAME).ok_or_else(|| missing(NAME))?;
+        let kernel = PerCpuArray::try_from(map).map_err(|error| failed(NAME, &error))?;
+        let none = [0; kind::COUNT as usize];
+        Ok(Self {
+            kernel,
+            received: none,
+            undecodable: none,
+        })
+    }
+
+    /// A record of this kind came out of a ring.
+    pub(super) fn received(&mut self, kind: u32) {
+        if let Some(count) = self.received.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    /// A record of this kind made no sense: it was delivered, but is lost all the same.
+    pub(super) fn undecodable(&mut self, kind: u32) {
+        if let Some(count) = self.undecodable.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Result<Counters, SensorError> {
+        let mut counters = Counters::default();
+        for &(number, name) in kind::ALL {
+            let [generated, delivered, filtered, lost] = self.slot(number)?;
+            let received = self.received[number as usize];
+            let undecodable = self.undecodable[number as usize];
+            let (delivered, lost) = (delivered - undecodable, lost + undecodable);
+            let count = Count {
+                generated,
+                delivered,
+                filtered,
+                lost,
+                received,
+            };
+            counters.kinds.insert(name.to_owned(), count);
+        }
+        counters.lineage_full = self.slot(LINEAGE)?[3];
+        Ok(counters)
+    }
+
+    fn slot(&self, index: u32) -> Result<Slot, SensorError> {
+        let cpus = self
+            .kernel
+            .get(&index, 0)
+            .map_err(|error| failed(NAME, &error))?;
+        let mut sum = Slot::default();
+        for cpu in cpus.iter() {
+            for (total, count) in sum.iter_mut().zip(cpu) {
+                *total += count;
+            }
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,20 @@
+//! The probes: loading them, feeding them, reading what they say. The only code that knows aya, and
+//! in user space the only one with unsafe.
+
+mod attach;
+mod btf;
+mod counters;
+mod decode;
+mod error;
+mod hook;
+mod log;
+mod object;
+mod offsets;
+mod order;
+mod sensor;
+mod tracefs;
+mod watch;
+
+pub use error::SensorError;
+pub use hook::HookStatus;
+pub use sensor::{HookPreference, Sensor, SensorConfig};

@@ -1,0 +1,306 @@
+//! The running sensor: what is watched, and what was seen.
+
+use aya::maps::{HashMap, MapData, RingBuf};
+use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use nix::time::{ClockId, clock_gettime};
+use sensor_ebpf::abi::exec::VARIABLE_KEY;
+use sensor_ebpf::abi::lineage::{CARRIER, Lineage};
+use tokio::io::unix::AsyncFd;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::attach;
+use super::counters::Accounting;
+use super::decode::{decode, kind_of};
+use super::error::{SensorError, chain};
+use super::hook::{CONNECT_FALLBACK, HookStatus};
+use super::log;
+use super::object::OBJECT;
+use super::offsets;
+use super::order::{HOLD, Order};
+use super::watch::{Tables, failed, missing};
+use crate::event::redact;
+use crate::event::{Counters, Event, ProcessKey, WatchSet};
+
+/// How to set the sensor up.
+#[derive(Debug, Clone)]
+pub struct SensorConfig {
+    /// Which files to report.
+    pub watch: WatchSet,
+    /// Power of two, at least a page.
+    pub process_ring_bytes: u32,
+    /// Power of two, at least a page.
+    pub detail_ring_bytes: u32,
+    /// Processes that can be watched at a time.
+    pub lineage_entries: u32,
+    /// Which hooks to try.
+    pub hooks: HookPreference,
+    /// The process whose children are watched, each as the root of a lineage: this one if `None`.
+    pub carrier: Option<u32>,
+    /// Let the probes explain themselves through the `log` facility.
+    pub probe_log: bool,
+}
+
+impl Default for SensorConfig {
+    fn default() -> Self {
+        Self {
+            watch: WatchSet::default(),
+            process_ring_bytes: 4 << 20,
+            detail_ring_bytes: 8 << 20,
+            lineage_entries: 65_536,
+            hooks: HookPreference::Best,
+            carrier: None,
+            probe_log: false,
+        }
+    }
+}
+
+/// Which hooks to try where a kind has more than one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HookPreference {
+    /// All, best first.
+    #[default]
+    Best,
+    /// All but the first: so that the others are tested too.
+    Fallback,
+}
+
+/// `sensor_ebpf::abi::lineage::Lineage`, as aya wants it.
+type LineageBytes = [u8; size_of::<Lineage>()];
+
+/// Loaded and attached; everything ends with it.
+pub struct Sensor {
+    ebpf: Ebpf,
+    hooks: Vec<HookStatus>,
+    accounting: Accounting,
+    lineage: HashMap<MapData, u32, LineageBytes>,
+    process_ring: AsyncFd<RingBuf<MapData>>,
+    event_ring: AsyncFd<RingBuf<MapData>>,
+    order: Order,
+    log: Option<EbpfLogger<log::Stderr>>,
+    /// Connects come from the syscall's exit, addresses and all.
+    connects_at_exit: bool,
+}
+
+impl Sensor {
+    /// Loads the probes and attaches them. Nothing is watched yet.
+    pub fn start(config: &SensorConfig) -> Result<Self, SensorError> {
+        let object = OBJECT.ok_or(SensorError::NoObject)?;
+        let offsets = offsets::resolve()?;
+        let btf = Btf::from_sys_fs().map_err(|error| SensorError::Load(chain(&error)))?;
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(Some(&btf))
+            .override_global("OFFSETS", offsets.as_slice(), true)
+            .map_max_entries("PROCESS_RING", config.process_ring_bytes)
+            .map_max_entries("EVENT_RING", config.detail_ring_bytes)
+            .map_max_entries("LINEAGE", config.lineage_entries)
+            .map_max_entries("SCRATCH", cpus()?);
+        log::set_level(&mut loader, config.probe_log);
+        let mut ebpf = loader.load(object).map_err(|error| load_error(&error))?;
+        Tables::compile(&config.watch).install(&mut ebpf)?;
+        install_variables(&mut ebpf)?;
+        let hooks = attach::all(&mut ebpf, &btf, config.hooks)?;
+        let connects_at_exit = hooks
+            .iter()
+            .any(|hook| hook.chosen.as_deref() == Some(CONNECT_FALLBACK));
+        let mut lineage = take_hash(&mut ebpf, "LINEAGE")?;
+        carry(&mut lineage, config.carrier.unwrap_or(std::process::id()))?;
+        Ok(Self {
+            accounting: Accounting::new(&mut ebpf)?,
+            lineage,
+            process_ring: ring(&mut ebpf, "PROCESS_RING")?,
+            event_ring: ring(&mut ebpf, "EVENT_RING")?,
+            log: log::reader(&mut ebpf, config.probe_log),
+            ebpf,
+            hooks,
+            order: Order::default(),
+            connects_at_exit,
+        })
+    }
+
+    /// Confirms that a child of the carrier is watched, as it is since its fork, and says who it is.
+    pub fn watch(&mut self, pid: u32) -> Result<ProcessKey, SensorError> {
+        let bytes = self
+            .lineage
+            .get(&pid, 0)
+            .map_err(|error| SensorError::Process {
+                pid,
+                cause: format!("it did not enter the lineage set ({})", chain(&error)),
+            })?;
+        let lineage = Lineage::read_from_bytes(&bytes).map_err(|_| SensorError::Process {
+            pid,
+            cause: "its entry in the lineage set is damaged".into(),
+        })?;
+        Ok(ProcessKey {
+            pid,
+            start: lineage.start,
+        })
+    }
+
+    /// The watched processes that still live.
+    pub fn alive(&self) -> Vec<ProcessKey> {
+        let entries = self.lineage.iter().filter_map(Result::ok);
+        entries
+            .filter_map(|(pid, bytes)| {
+                let lineage = Lineage::read_from_bytes(&bytes).ok()?;
+                (lineage.flags & CARRIER == 0).then_some(ProcessKey {
+                    pid,
+                    start: lineage.start,
+                })
+            })
+            .collect()
+    }
+
+    /// The next events, in order; waits until there are some. Nothing is lost if it is cancelled.
+    pub async fn next(&mut self) -> Result<Vec<Event>, SensorError> {
+        loop {
+            if self.order.is_empty() {
+                let (process, event) = (&mut self.process_ring, &mut self.event_ring);
+                tokio::select! {
+                    ready = process.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
+                    ready = event.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
+                }
+                .map_err(SensorError::Wait)?;
+            }
+            // One sleep serves two ends: records settle into their order, and a busy ring wakes us
+            // once for many.
+            tokio::time::sleep(HOLD).await;
+            let now = boottime()?;
+            self.read();
+            let events = self.order.take(now.saturating_sub(HOLD.as_nanos() as u64));
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Everything that happened before the call.
+    pub fn drain(&mut self) -> Result<Vec<Event>, SensorError> {
+        let now = boottime()?;
+        std::thread::sleep(HOLD);
+        self.read();
+        Ok(self.order.take(now))
+    }
+
+    /// Reads both rings empty. The process ring goes second: whatever a record of the other refers
+    /// to was there before it.
+    fn read(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+        for ring in [&mut self.event_ring, &mut self.process_ring] {
+            while let Some(item) = ring.get_mut().next() {
+                let kind = kind_of(&item).unwrap_or(u32::MAX);
+                match decode(&item, self.connects_at_exit) {
+                    Ok(records) => {
+                        self.accounting.received(kind);
+                        records
+                            .into_iter()
+                            .for_each(|record| self.order.add(record));
+                    }
+                    Err(_) => self.accounting.undecodable(kind),
+                }
+            }
+        }
+    }
+
+    /// The accounting of both sides.
+    pub fn counters(&self) -> Result<Counters, SensorError> {
+        Ok(Counters {
+            out_of_order: self.order.late(),
+            ..self.accounting.snapshot()?
+        })
+    }
+
+    /// Which hook feeds which kind.
+    pub fn hooks(&self) -> &[HookStatus] {
+        &self.hooks
+    }
+
+    /// The programs in the kernel, and how many instructions the verifier looked at (since 5.16).
+    pub fn programs(&self) -> Vec<(String, Option<u32>)> {
+        let mut programs: Vec<_> = self
+            .ebpf
+            .programs()
+            .filter_map(|(name, program)| {
+                let info = program.info().ok()?;
+                Some((name.to_owned(), info.verified_instruction_count()))
+            })
+            .collect();
+        programs.sort();
+        programs
+    }
+}
+
+/// CLOCK_BOOTTIME, in nanoseconds.
+fn boottime() -> Result<u64, SensorError> {
+    let time =
+        clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| SensorError::Wait(errno.into()))?;
+    Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
+/// CPUs that may ever be there: `0-3` means four.
+fn cpus() -> Result<u32, SensorError> {
+    aya::util::nr_cpus()
+        .map(|count| count as u32)
+        .map_err(|(_, error)| SensorError::Load(format!("can't count the CPUs: {error}")))
+}
+
+/// Makes every process that `pid` will make the root of a lineage.
+fn carry(lineage: &mut HashMap<MapData, u32, LineageBytes>, pid: u32) -> Result<(), SensorError> {
+    let value = Lineage {
+        start: 0,
+        root_start: 0,
+        root_pid: 0,
+        flags: CARRIER,
+        module: 0,
+    };
+    let bytes: LineageBytes = value
+        .as_bytes()
+        .try_into()
+        .expect("a struct has its own size");
+    lineage
+        .insert(pid, bytes, 0)
+        .map_err(|error| failed("LINEAGE", &error))
+}
+
+fn load_error(error: &aya::EbpfError) -> SensorError {
+    let text = chain(error);
+    if text.contains("os error 1)") || text.contains("os error 13)") {
+        SensorError::NoPrivileges(text)
+    } else {
+        SensorError::Load(text)
+    }
+}
+
+fn install_variables(ebpf: &mut Ebpf) -> Result<(), SensorError> {
+    const NAME: &str = "VARIABLES";
+    let map = ebpf.map_mut(NAME).ok_or_else(|| missing(NAME))?;
+    let mut map: HashMap<_, [u8; VARIABLE_KEY], u32> =
+        HashMap::try_from(map).map_err(|error| failed(NAME, &error))?;
+    for name in redact::ENVIRONMENT {
+        let mut key = [0; VARIABLE_KEY];
+        let length = name.len().min(VARIABLE_KEY);
+        key[..length].copy_from_slice(&name.as_bytes()[..length]);
+        map.insert(key, 1, 0)
+            .map_err(|error| failed(NAME, &error))?;
+    }
+    Ok(())
+}
+
+fn take_hash<const N: usize>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<HashMap<MapData, u32, [u8; N]>, SensorError> {
+    let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
+    HashMap::try_from(map).map_err(|error| failed(name, &error))
+}
+
+fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<AsyncFd<RingBuf<MapData>>, SensorError> {
+    let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
+    let ring = RingBuf::try_from(map).map_err(|error| failed(name, &error))?;
+    // SAFETY: the ring owns its descriptor, and `AsyncFd` owns the ring: it stays open meanwhile.
+    unsafe { AsyncFd::register_with_interest(ring, tokio::io::Interest::READABLE) }
+        .map_err(|error| SensorError::Wait(error.into()))
+}

@@ -1,0 +1,201 @@
+//! Watch entries on their way into the kernel's maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aya::Ebpf;
+use aya::maps::{Array, HashMap};
+use sensor_ebpf::abi::file;
+use sensor_ebpf::abi::watch::{AFFIX, AFFIX_LENGTHS, BUCKETS, Filter, KEY, first_byte_bit};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::error::SensorError;
+use crate::event::{Operations, WatchKey, WatchSet};
+
+/// Folders whose entries are packages.
+const PACKAGE_FOLDERS: [&[u8]; 3] = [b"node_modules", b"site-packages", b"dist-packages"];
+
+/// What the maps will hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Tables {
+    any: u32,
+    components: BTreeMap<[u8; KEY], u32>,
+    suffixes: BTreeMap<[u8; AFFIX], u32>,
+    prefixes: BTreeMap<[u8; AFFIX], u32>,
+    suffix_lengths: BTreeSet<usize>,
+    prefix_lengths: BTreeSet<usize>,
+    first_bytes: [u64; BUCKETS],
+}
+
+impl Tables {
+    /// Compiles a set. An affix that is too long is cut to what can be compared; lengths that find
+    /// no place in the table make the set report every path: dearer, never blind.
+    pub(super) fn compile(set: &WatchSet) -> Self {
+        let mut tables = Tables {
+            any: 0,
+            components: BTreeMap::new(),
+            suffixes: BTreeMap::new(),
+            prefixes: BTreeMap::new(),
+            suffix_lengths: BTreeSet::new(),
+            prefix_lengths: BTreeSet::new(),
+            first_bytes: [0; BUCKETS],
+        };
+        for entry in &set.entries {
+            let operations = wire(entry.operations);
+            match &entry.key {
+                WatchKey::Any => tables.any |= operations,
+                WatchKey::Component(name) => tables.component(name, operations),
+                WatchKey::BasenameSuffix(suffix) => {
+                    let kept = &suffix[suffix.len().saturating_sub(AFFIX)..];
+                    tables.suffix_lengths.insert(kept.len());
+                    *tables.suffixes.entry(padded(kept)).or_default() |= operations;
+                }
+                WatchKey::BasenamePrefix(prefix) => {
+                    let kept = &prefix[..prefix.len().min(AFFIX)];
+                    tables.prefix_lengths.insert(kept.len());
+                    *tables.prefixes.entry(padded(kept)).or_default() |= operations;
+                }
+            }
+        }
+        for name in PACKAGE_FOLDERS {
+            tables.component(name, file::REMEMBER);
+        }
+        let too_many = tables.suffix_lengths.len().max(tables.prefix_lengths.len()) > AFFIX_LENGTHS;
+        let empty = tables.suffix_lengths.contains(&0) || tables.prefix_lengths.contains(&0);
+        if too_many || empty {
+            let all = tables.suffixes.values().chain(tables.prefixes.values());
+            tables.any |= all.fold(0, |sum, operations| sum | operations);
+        }
+        tables
+    }
+
+    fn component(&mut self, name: &[u8], operations: u32) {
+        let Some(&first) = name.first() else { return };
+        self.first_bytes[name.len().min(KEY)] |= first_byte_bit(first);
+        *self
+            .components
+            .entry(padded(&name[..name.len().min(KEY)]))
+            .or_default() |= operations;
+    }
+
+    fn filter(&self) -> Filter {
+        let mut filter = Filter::new_zeroed();
+        filter.any = self.any;
+        filter.first_byte = self.first_bytes;
+        for (slot, &length) in filter.suffix_lengths.iter_mut().zip(&self.suffix_lengths) {
+            *slot = length as u32;
+        }
+        for (slot, &length) in filter.prefix_lengths.iter_mut().zip(&self.prefix_lengths) {
+            *slot = length as u32;
+        }
+        filter
+    }
+
+    /// Puts everything into the maps of a freshly loaded object.
+    pub(super) fn install(&self, ebpf: &mut Ebpf) -> Result<(), SensorError> {
+        fill(ebpf, "COMPONENTS", &self.components)?;
+        fill(ebpf, "SUFFIXES", &self.suffixes)?;
+        fill(ebpf, "PREFIXES", &self.prefixes)?;
+        let filter = self.filter();
+        let bytes: [u8; size_of::<Filter>()] = filter
+            .as_bytes()
+            .try_into()
+            .expect("a struct has its own size");
+        let map = ebpf.map_mut("FILTER").ok_or_else(|| missing("FILTER"))?;
+        let mut map: Array<_, [u8; size_of::<Filter>()]> =
+            Array::try_from(map).map_err(|error| failed("FILTER", &error))?;
+        map.set(0, bytes, 0)
+            .map_err(|error| failed("FILTER", &error))
+    }
+}
+
+/// ASCII lower case, zero-padded.
+fn padded<const N: usize>(name: &[u8]) -> [u8; N] {
+    let mut key = [0; N];
+    key[..name.len()].copy_from_slice(name);
+    key.make_ascii_lowercase();
+    key
+}
+
+fn wire(operations: Operations) -> u32 {
+    [
+        (Operations::READ, file::READ),
+        (Operations::WRITE, file::WRITE),
+        (Operations::CREATE, file::CREATE),
+        (Operations::METADATA, file::METADATA),
+    ]
+    .into_iter()
+    .filter(|&(operation, _)| operations.contains(operation))
+    .fold(0, |sum, (_, bit)| sum | bit)
+}
+
+fn fill<const N: usize>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    entries: &BTreeMap<[u8; N], u32>,
+) -> Result<(), SensorError> {
+    let map = ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+    let mut map: HashMap<_, [u8; N], u32> =
+        HashMap::try_from(map).map_err(|error| failed(name, &error))?;
+    for (key, operations) in entries {
+        map.insert(key, operations, 0)
+            .map_err(|error| failed(name, &error))?;
+    }
+    Ok(())
+}
+
+pub(super) fn missing(map: &'static str) -> SensorError {
+    SensorError::Map {
+        map,
+        cause: "not in the object".into(),
+    }
+}
+
+pub(super) fn failed(map: &'static str, error: &aya::maps::MapError) -> SensorError {
+    SensorError::Map {
+        map,
+        cause: super::error::chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::WatchEntry;
+
+    fn entry(key: WatchKey) -> WatchEntry {
+        WatchEntry {
+            key,
+            operations: Operations::READ,
+        }
+    }
+
+    #[test]
+    fn more_affix_lengths_than_the_kernel_can_try_make_everything_reported() {
+        let suffix = |length| entry(WatchKey::BasenameSuffix(vec![b'x'; length]));
+        let few = WatchSet {
+            entries: (1..=AFFIX_LENGTHS).map(suffix).collect(),
+        };
+        assert_eq!(Tables::compile(&few).any, 0);
+        let many = WatchSet {
+            entries: (1..=AFFIX_LENGTHS + 1).map(suffix).collect(),
+        };
+        assert_eq!(Tables::compile(&many).any, file::READ);
+    }
+
+    #[test]
+    fn names_are_compared_in_lower_case_by_their_first_bytes() {
+        let long = "Local Extension Settings And More Of It"
+            .as_bytes()
+            .to_vec();
+        let set = WatchSet {
+            entries: vec![entry(WatchKey::Component(long))],
+        };
+        let tables = Tables::compile(&set);
+        assert!(
+            tables
+                .components
+                .contains_key(b"local extension settings and mor")
+        );
+        assert_ne!(tables.first_bytes[KEY] & first_byte_bit(b'L'), 0);
+    }
+}
