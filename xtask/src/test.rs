@@ -27,6 +27,8 @@ pub(crate) struct Arguments {
     allowed_skips: Option<PathBuf>,
 }
 
+const BUILD: &str = "build";
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Step {
     Fmt,
@@ -45,7 +47,7 @@ impl Step {
             Step::Tidy => "tidy",
             Step::Clippy => "clippy",
             Step::Unit => "unit tests",
-            Step::Build => "build",
+            Step::Build => BUILD,
             Step::Live => "live tests",
             Step::Vm => "other kernels",
         }
@@ -91,7 +93,10 @@ fn perform(sh: &Shell, step: Step, tally: &mut Tally) {
             let arguments = ["--workspace", "--exclude", "tests"];
             tally.add("unit tests", harness::cargo_test(&arguments));
         }
-        Step::Build => tally.check("build", || build::pkgwarden(sh).map(drop)),
+        Step::Build => tally.check(BUILD, || build::pkgwarden(sh).map(drop)),
+        Step::Live | Step::Vm if tally.failed.iter().any(|name| name == BUILD) => {
+            tally.fail(step.name(), "there is no fresh build to try");
+        }
         Step::Live => {
             let mut arguments = vec!["--package", "tests"];
             let as_root = as_root();

@@ -132,3 +132,79 @@ fn write_report(report: &Report, path: &Path, out: &mut impl Write) -> Result<()
     };
     written.map_err(|error| format!("{}: the report can't be written: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::alert::schema::Alert;
+    use crate::event::capture::Writer;
+    use crate::event::stage::Stage;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ReplayArgs,
+    }
+
+    /// A python that calls a public address.
+    fn capture() -> Vec<u8> {
+        let mut stage = Stage::new("python app.py");
+        let python = stage.root;
+        let args = ["python", "app.py"];
+        stage.exec(python, "/usr/bin/python3.11", &args, "/home/dev/app", &[]);
+        stage.connect(python, "9.9.9.9", 4444, 111);
+        stage.exit(python);
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        for event in &stage.events {
+            writer.write(event).unwrap();
+        }
+        writer.into_inner()
+    }
+
+    fn replayed(bytes: &[u8], more: &[&str]) -> (Result<(), String>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x.capture");
+        std::fs::write(&file, bytes).unwrap();
+        let line = ["replay", file.to_str().unwrap()];
+        let line = Line::parse_from(line.iter().chain(more));
+        let mut out = Vec::new();
+        let result = run(&line.args, &mut out);
+        (result, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_capture_gives_its_alerts_and_its_report_one_object_a_line() {
+        let (result, out) = replayed(&capture(), &["--report", "-"]);
+        result.unwrap();
+        let lines: Vec<&str> = out.lines().collect();
+        let alert: Alert = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!(alert.destination.unwrap().port, Some(4444));
+        let report: Report = serde_json::from_str(lines[lines.len() - 1]).unwrap();
+        assert_eq!(report.connections.len(), 1);
+    }
+
+    #[test]
+    fn trust_silences_the_callback() {
+        let (result, out) = replayed(&capture(), &["--trust", "9.0.0.0/8"]);
+        result.unwrap();
+        assert_eq!(out, "");
+    }
+
+    #[test]
+    fn a_torn_capture_gives_what_can_be_read_and_then_fails() {
+        let bytes = capture();
+        let (result, out) = replayed(&bytes[..bytes.len() - 5], &["--report", "-"]);
+        let error = result.unwrap_err();
+        assert!(error.contains("torn"), "{error}");
+        assert!(out.lines().count() >= 2, "{out}");
+    }
+
+    #[test]
+    fn a_missing_capture_is_named() {
+        let line = Line::parse_from(["replay", "/nowhere/x"]);
+        let error = run(&line.args, &mut Vec::new()).unwrap_err();
+        assert!(error.starts_with("/nowhere/x: "), "{error}");
+    }
+}

@@ -202,3 +202,6 @@ impl<R: BufRead> Iterator for Reader<R> {
         next
     }
 }
+
+#[cfg(test)]
+mod tests;

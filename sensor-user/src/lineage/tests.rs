@@ -239,7 +239,7 @@ fn processes_whose_ends_were_lost_are_bounded_too() {
     let (stage, npm) = install();
     let mut lineage = played(&stage);
     let actor = stage.actor(npm);
-    for n in 0..600_000_u32 {
+    for n in 0..300_000_u32 {
         let child = ProcessKey {
             pid: 2000 + n,
             start: n.into(),
@@ -247,7 +247,7 @@ fn processes_whose_ends_were_lost_are_bounded_too() {
         lineage.fork(&actor, child, n.into());
     }
     assert!(lineage.processes.len() <= TABLE_MOST + 1);
-    assert!(lineage.acting(&actor, 700_000).context.install.is_some());
+    assert!(lineage.acting(&actor, 400_000).context.install.is_some());
 }
 
 /// One thing that happens to one of a few processes, by its number.

@@ -65,8 +65,9 @@ pub(super) fn reach(source: &Source<'_>, file: &Path) -> Vec<Finding> {
 }
 
 fn is_test(file: &Path) -> bool {
-    file.iter()
-        .any(|part| part == "tests" || part == "tests.rs")
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy());
+    stem.is_some_and(|stem| stem == "tests" || stem.ends_with("_tests"))
+        || file.iter().any(|part| part == "tests")
 }
 
 #[cfg(test)]
@@ -99,5 +100,6 @@ mod tests {
             0
         );
         assert_eq!(reaches("sensor-user/tests/replay.rs", text), 0);
+        assert_eq!(reaches("sensor-user/src/alert/schema_tests.rs", text), 0);
     }
 }

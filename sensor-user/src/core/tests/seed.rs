@@ -199,3 +199,40 @@ fn a_replay_gives_the_same_bytes() {
         assert!(!first.alerts.is_empty());
     }
 }
+
+/// With the rules that are shipped, at default settings.
+#[test]
+fn the_shipped_rules_raise_what_the_seed_tests_ask_for() {
+    use crate::core::{Core, Settings, Trust};
+    use crate::detect::{Branch, Level, RuleSet, Sources};
+
+    let worst = |stage: &Stage, branch: Branch| -> Option<Level> {
+        let rules = RuleSet::load(&Sources {
+            shipped: true,
+            ..Sources::default()
+        });
+        let mut core = Core::new(Settings {
+            rules: rules.expect("the shipped rules are right"),
+            trust: Trust::default(),
+        });
+        let findings = stage.events.iter().flat_map(|event| core.handle(event));
+        findings
+            .filter_map(|finding| match finding {
+                crate::core::Finding::Alert(alert) => Some(alert),
+                _ => None,
+            })
+            .filter(|alert| alert.detection_branch == branch)
+            .map(|alert| alert.level)
+            .max()
+    };
+    let spawned = Branch::PackageInstallSpawnedSuspiciousProcess;
+    assert!(worst(&pip_setup_runs_a_shell(), spawned) >= Some(Level::Medium));
+    assert!(worst(&npm_postinstall_runs_a_shell(), spawned) >= Some(Level::Medium));
+    let callback = Branch::MaliciousLibraryC2Callback;
+    assert!(worst(&python_calls_out("9.9.9.9", 0), callback) >= Some(Level::High));
+    assert_eq!(worst(&python_calls_out("127.0.0.1", 111), callback), None);
+    let dropped = Branch::PackageInstallerDroppedExecutable;
+    assert!(worst(&library_writes_a_start_up_file(), dropped) >= Some(Level::High));
+    let store = Branch::CredentialStoreAccess;
+    assert!(worst(&library_opens_browser_stores(), store) >= Some(Level::High));
+}

@@ -133,6 +133,28 @@ fn every_rule_finds_its_positives_and_not_its_near_miss() {
 }
 
 #[test]
+fn every_filter_silences_something_that_a_test_tells() {
+    let rules = shipped();
+    let mut used = BTreeSet::new();
+    for rule in rules.rules() {
+        let positive = positives(rule).remove(0).1;
+        for (_, subject) in variations(&test_of(rule), "silent", &positive, rule) {
+            let hits = rules.evaluate(&subject);
+            used.extend(hits.into_iter().filter_map(|hit| hit.suppressed_by));
+        }
+    }
+    for filter in rules.filters() {
+        assert!(
+            used.contains(&filter.id),
+            "{} ({})",
+            filter.title,
+            filter.file
+        );
+    }
+    assert!(!rules.filters().is_empty());
+}
+
+#[test]
 fn every_test_belongs_to_a_rule() {
     let known: BTreeSet<String> = shipped()
         .rules()
