@@ -267,8 +267,9 @@ fn cut_end(mut name: Vec<u8>) -> Vec<u8> {
     name
 }
 
+/// The cheapest; of equals the one nearest to the end of the path, where names tell more.
 fn best(keys: Vec<WatchKey>) -> Option<WatchKey> {
-    keys.into_iter().min_by_key(|key| (price(key), key.clone()))
+    keys.into_iter().rev().min_by_key(price)
 }
 
 fn cheapest(covers: impl Iterator<Item = Cover>) -> Cover {
@@ -284,49 +285,26 @@ fn any() -> Cover {
     vec![WatchKey::Any]
 }
 
-/// Folders that an install writes or reads under all the time.
-const BUSY: &[&str] = &[
-    ".cache",
-    ".config",
-    ".local",
-    "bin",
-    "dev",
-    "etc",
-    "home",
-    "lib",
-    "lib64",
-    "node_modules",
-    "opt",
-    "proc",
-    "root",
-    "run",
-    "share",
-    "site-packages",
-    "dist-packages",
-    "src",
-    "sys",
-    "tmp",
-    "usr",
-    "user",
-    "users",
-    "var",
-    "local",
-    "system",
-    "include",
-    "python3",
-    "default",
-    "hooks",
-];
+/// Folders under which an install writes or reads all the time.
+const BUSY: &str = ".cache .cargo .config .git .gradle .local .m2 .npm .nuget cache code config dev \
+    dist-packages etc home include lib lib64 local node_modules opt pip proc python3 root run \
+    share site-packages src sys system tmp user users usr var";
+/// Names that files or folders of many packages have.
+const COMMON: &str = ".gem actions at auth.json bin config.json config.toml config.yaml \
+    config.yml credentials cron cursor default env git hooks login op profile registry rules \
+    settings.json settings.xml storage templates token";
 /// Endings that most files have.
-const BUSY_ENDS: &[&str] = &[
-    ".js", ".json", ".py", ".so", ".txt", ".md", ".node", ".h", ".c",
-];
+const BUSY_ENDS: &str = ".js .json .py .so .txt .md .node .h .c .yml";
 
 /// How many events a key lets through, roughly: only the order means something.
 fn price(key: &WatchKey) -> u64 {
-    let listed = |list: &[&str], name: &[u8]| list.iter().any(|word| word.as_bytes() == name);
+    let listed =
+        |list: &str, name: &[u8]| list.split_whitespace().any(|word| word.as_bytes() == name);
     match key {
         WatchKey::Component(name) if listed(BUSY, name) => 10_000,
+        WatchKey::Component(name) if listed(COMMON, name) => 300,
+        // A hidden name is seldom one of a package's own files.
+        WatchKey::Component(name) if name.starts_with(b".") => 5,
         WatchKey::Component(_) => 10,
         WatchKey::BasenameSuffix(end) if end.len() < 3 || listed(BUSY_ENDS, end) => 20_000,
         WatchKey::BasenameSuffix(_) | WatchKey::BasenamePrefix(_) => 30,

@@ -33,7 +33,7 @@ fn the_most_telling_whole_component_is_chosen() {
     );
     assert_eq!(
         keys("FileName|endswith: '/.config/gh/hosts.yml'"),
-        [component("gh")]
+        [component("hosts.yml")]
     );
     assert_eq!(
         keys("FileName: '/home/*/.kube/config'"),
