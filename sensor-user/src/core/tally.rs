@@ -207,7 +207,7 @@ pub(super) fn installed(
         working_directory: install.working_directory.to_string(),
         started: clock.rfc3339(install.started),
         user: User {
-            name: users.get(&install.uid).map(|name| name.to_string()),
+            name: users.get(&install.uid).map(ToString::to_string),
             id: install.uid,
         },
     }

@@ -42,7 +42,7 @@ fields! {
     LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
     // process_creation
-    Hashes,
+    Hashes, LogonId,
     // network_connection
     DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
     DestinationResolved, DestinationTrusted, SocketPath,
@@ -61,7 +61,7 @@ impl Field {
             ProcessCreation,
         };
         match self {
-            Field::Hashes => category == ProcessCreation,
+            Field::Hashes | Field::LogonId => category == ProcessCreation,
             Field::DestinationIp
             | Field::DestinationPort
             | Field::DestinationHostname

@@ -290,8 +290,9 @@ const BUSY: &str = ".cache .cargo .config .git .gradle .local .m2 .npm .nuget ca
     dist-packages etc home include lib lib64 local node_modules opt pip proc python3 root run \
     share site-packages src sys system tmp user users usr var";
 /// Names that files or folders of many packages have.
-const COMMON: &str = ".gem actions at auth.json bin config.json config.toml config.yaml config.yml credentials \
-    cron cursor default env git hooks login op profile settings.json settings.xml token";
+const COMMON: &str = ".gem actions at auth.json bin config.json config.toml config.yaml \
+    config.yml credentials cron cursor default env git hooks login op profile registry rules \
+    settings.json settings.xml storage templates token";
 /// Endings that most files have.
 const BUSY_ENDS: &str = ".js .json .py .so .txt .md .node .h .c .yml";
 
@@ -302,6 +303,8 @@ fn price(key: &WatchKey) -> u64 {
     match key {
         WatchKey::Component(name) if listed(BUSY, name) => 10_000,
         WatchKey::Component(name) if listed(COMMON, name) => 300,
+        // A hidden name is seldom one of a package's own files.
+        WatchKey::Component(name) if name.starts_with(b".") => 5,
         WatchKey::Component(_) => 10,
         WatchKey::BasenameSuffix(end) if end.len() < 3 || listed(BUSY_ENDS, end) => 20_000,
         WatchKey::BasenameSuffix(_) | WatchKey::BasenamePrefix(_) => 30,

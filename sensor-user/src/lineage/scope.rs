@@ -101,14 +101,14 @@ impl Context {
 }
 
 fn holds_many_things(folder: &str) -> bool {
-    let mut parts = folder.split('/').filter(|part| !part.is_empty());
-    match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) => true,
-        (Some("root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"), None, _) => true,
-        (Some("home"), Some(_), None) => true,
-        (Some("var"), Some("tmp"), None) | (Some("dev"), Some("shm"), None) => true,
-        _ => false,
-    }
+    let parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    matches!(
+        parts[..],
+        [] | ["root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"]
+            | ["home", _]
+            | ["var", "tmp"]
+            | ["dev", "shm"]
+    )
 }
 
 /// The folder that an option names, seen from where the command was started.

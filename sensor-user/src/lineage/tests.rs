@@ -275,14 +275,14 @@ fn step() -> impl Strategy<Value = Step> {
     let process = 0..12_usize;
     let told = proptest::bool::weighted(0.8);
     prop_oneof![
-        (process.clone(), any::<bool>(), told.clone()).prop_map(|(parent, reuse, told)| {
+        (process.clone(), any::<bool>(), told).prop_map(|(parent, reuse, told)| {
             Step::Fork {
                 parent,
                 reuse,
                 told,
             }
         }),
-        (process.clone(), told.clone()).prop_map(|(process, told)| Step::Exec { process, told }),
+        (process.clone(), told).prop_map(|(process, told)| Step::Exec { process, told }),
         (process.clone(), told).prop_map(|(process, told)| Step::Exit { process, told }),
         process.prop_map(|process| Step::Act { process }),
     ]

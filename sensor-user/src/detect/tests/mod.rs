@@ -1,5 +1,6 @@
 mod errors;
 mod evaluate;
+mod fed;
 mod shipped;
 mod watch;
 

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::detect::yaml::{Data, Node, SourceFile};
 use crate::detect::{Branch, Category, Field, Level, Rule, Subject, Value};
-use crate::event::{Operations, WatchKey};
 
-fn shipped() -> RuleSet {
+pub(super) fn shipped() -> RuleSet {
     RuleSet::load(&Sources {
         shipped: true,
         ..Sources::default()
@@ -20,17 +19,17 @@ fn shipped() -> RuleSet {
     .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-fn rules_folder() -> PathBuf {
+pub(super) fn rules_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
 }
 
-fn slug(rule: &Rule) -> &str {
+pub(super) fn slug(rule: &Rule) -> &str {
     let name = rule.file.rsplit('/').next().unwrap();
     name.strip_suffix(".yml").unwrap()
 }
 
 /// The test of a rule.
-fn test_of(rule: &Rule) -> Node {
+pub(super) fn test_of(rule: &Rule) -> Node {
     let path = rules_folder().join(format!("tests/{}.yml", slug(rule)));
     let file = SourceFile {
         name: path.display().to_string(),
@@ -62,7 +61,7 @@ fn set_one(subject: &mut Subject, name: &str, value: &Node, rule: &Rule) {
 }
 
 /// The events a rule must match, with why.
-fn positives(rule: &Rule) -> Vec<(String, Subject)> {
+pub(super) fn positives(rule: &Rule) -> Vec<(String, Subject)> {
     let test = test_of(rule);
     let mut positive = Subject::new(rule.category);
     set(
@@ -75,7 +74,12 @@ fn positives(rule: &Rule) -> Vec<(String, Subject)> {
     all
 }
 
-fn variations(test: &Node, key: &str, from: &Subject, rule: &Rule) -> Vec<(String, Subject)> {
+pub(super) fn variations(
+    test: &Node,
+    key: &str,
+    from: &Subject,
+    rule: &Rule,
+) -> Vec<(String, Subject)> {
     let Some(list) = test.get(key) else {
         return Vec::new();
     };
@@ -200,86 +204,6 @@ fn no_shipped_rule_needs_every_file() {
         .map(|rule| slug(rule))
         .collect();
     assert!(any.is_empty(), "{any:?}");
-}
-
-#[test]
-fn every_file_rule_is_fed_what_its_tests_match() {
-    let rules = shipped();
-    let watch = rules.watch_set();
-    let mut checked = 0;
-    for rule in rules.rules() {
-        for (why, subject) in positives(rule) {
-            for path in paths(&subject) {
-                let operations = operations(&subject);
-                assert!(
-                    watch.passes(path.as_bytes(), operations)
-                        || (rule.category == Category::FileRename
-                            && any_path_passes(&subject, &watch)),
-                    "{}: {why}: {path} is not reported",
-                    slug(rule)
-                );
-                let upper = path.to_ascii_uppercase();
-                assert!(
-                    watch.passes(upper.as_bytes(), operations)
-                        || rule.category == Category::FileRename,
-                    "{upper}"
-                );
-                checked += 1;
-            }
-        }
-    }
-    assert!(checked > 40);
-}
-
-fn any_path_passes(subject: &Subject, watch: &crate::event::WatchSet) -> bool {
-    paths(subject)
-        .iter()
-        .any(|path| watch.passes(path.as_bytes(), Operations::METADATA))
-}
-
-fn paths(subject: &Subject) -> Vec<String> {
-    [
-        Field::TargetFilename,
-        Field::FileName,
-        Field::SourceFilename,
-    ]
-    .iter()
-    .filter_map(|field| match subject.get(*field) {
-        Some(Value::Text(path)) => Some(path.to_string()),
-        _ => None,
-    })
-    .collect()
-}
-
-fn operations(subject: &Subject) -> Operations {
-    match subject.category {
-        Category::FileAccess => Operations::READ,
-        Category::FileRename => Operations::METADATA,
-        _ => match subject.get(Field::FileOperation) {
-            Some(Value::Text(word)) if &**word == "write" => Operations::WRITE,
-            Some(Value::Text(word)) if &**word == "chmod" => Operations::METADATA,
-            _ => Operations::CREATE,
-        },
-    }
-}
-
-#[test]
-fn entries_are_what_the_kernel_can_hold() {
-    for entry in shipped().watch_set().entries {
-        match &entry.key {
-            WatchKey::Component(name)
-            | WatchKey::BasenamePrefix(name)
-            | WatchKey::BasenameSuffix(name) => {
-                assert!(
-                    (1..=crate::event::KEY_BYTES).contains(&name.len()),
-                    "{entry:?}"
-                );
-                assert!(name.is_ascii() && !name.contains(&b'/'), "{entry:?}");
-                assert!(!name.iter().any(u8::is_ascii_uppercase), "{entry:?}");
-            }
-            WatchKey::Any => {}
-        }
-    }
 }
 
 #[test]

@@ -187,21 +187,21 @@ fn body() -> impl Strategy<Value = Body> {
             actor,
             exec: Box::new(exec)
         }),
-        (actor(), n.clone()).prop_map(|(actor, n)| Body::Exit { actor, status: n.1 }),
-        (actor(), place(), n.clone()).prop_map(|(actor, place, n)| Body::ExecFailed {
+        (actor(), n).prop_map(|(actor, n)| Body::Exit { actor, status: n.1 }),
+        (actor(), place(), n).prop_map(|(actor, place, n)| Body::ExecFailed {
             actor,
             place,
             errno: n.1
         }),
         (actor(), socket()).prop_map(|(actor, socket)| Body::Connect { actor, socket }),
-        (actor(), n.clone()).prop_map(|(actor, n)| Body::ConnectResult { actor, errno: n.1 }),
+        (actor(), n).prop_map(|(actor, n)| Body::ConnectResult { actor, errno: n.1 }),
         (actor(), socket()).prop_map(|(actor, socket)| Body::Send { actor, socket }),
         (actor(), any::<(u16, u16)>()).prop_map(|(actor, (family, protocol))| Body::RawSocket {
             actor,
             family,
             protocol
         }),
-        (actor(), place(), n.clone()).prop_map(|(actor, place, (flags, errno, inode))| {
+        (actor(), place(), n).prop_map(|(actor, place, (flags, errno, inode))| {
             let operations = Operations::from_bits_truncate(flags);
             let open = Box::new(Open {
                 place,
@@ -213,13 +213,13 @@ fn body() -> impl Strategy<Value = Body> {
             });
             Body::Open { actor, open }
         }),
-        (actor(), place(), place(), n.clone()).prop_map(|(actor, from, to, n)| Body::Rename {
+        (actor(), place(), place(), n).prop_map(|(actor, from, to, n)| Body::Rename {
             actor,
             from,
             to,
             errno: n.1
         }),
-        (actor(), place(), n.clone()).prop_map(|(actor, place, (mode, errno, _))| Body::Chmod {
+        (actor(), place(), n).prop_map(|(actor, place, (mode, errno, _))| Body::Chmod {
             actor,
             place,
             mode,
@@ -243,7 +243,7 @@ fn body() -> impl Strategy<Value = Body> {
                 },
             }
         }),
-        (n.clone(), proptest::option::of(".{0,5}")).prop_map(|(n, image)| Body::Container {
+        (n, proptest::option::of(".{0,5}")).prop_map(|(n, image)| Body::Container {
             cgroup: n.2,
             id: "0f".into(),
             runtime: "podman".into(),
@@ -251,7 +251,7 @@ fn body() -> impl Strategy<Value = Body> {
             image,
         }),
         start().prop_map(|start| Body::Start(Box::new(start))),
-        n.clone().prop_map(|n| {
+        n.prop_map(|n| {
             let count = Count {
                 generated: n.2,
                 lost: n.0.into(),

@@ -252,10 +252,9 @@ pub(super) fn attached(arg: &[u8], program: &[u8]) -> Option<usize> {
 /// Whether this argument can be an option's value, not the next option or, in the arguments of
 /// inline code, a piece of code.
 pub(super) fn is_value(arg: &[u8], inline_code: bool) -> bool {
-    !arg.is_empty()
-        && !arg.starts_with(b"-")
-        && !arg.starts_with(b"$")
-        && !(inline_code && arg.iter().any(|&b| ends_value(b) || b == b'$'))
+    let other = arg.is_empty() || arg.starts_with(b"-") || arg.starts_with(b"$");
+    let code = inline_code && arg.iter().any(|&b| ends_value(b) || b == b'$');
+    !other && !code
 }
 
 fn starts_word(input: &[u8], at: usize) -> bool {
