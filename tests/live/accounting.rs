@@ -138,7 +138,7 @@ fn a_ring_that_is_too_small_loses_detail_and_says_so_and_keeps_the_lineage() {
     let _turn = Turn::alone();
     let scratch = Scratch::new();
     let script = format!(
-        "{ACT} long-exec {ACTS} in {}; sh -c ': the-count-is-done'",
+        "{ACT} long-exec {ACTS} in {}; sh -c ': the-count-is-done'; :",
         scratch.tmp().display()
     );
 

@@ -7,6 +7,7 @@
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
 //! - [`quiet`]: honest packages.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
+//! - [`verbs`]: the verbs beside `run`.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -22,3 +23,4 @@ mod refusals;
 mod rules;
 mod seeds;
 mod signals;
+mod verbs;

@@ -193,8 +193,16 @@ fn without_a_cgroup2_mount_connects_are_seen_by_the_fallback_hook() {
         "for mount in $(awk '$3 == \"cgroup2\" { print $2 }' /proc/mounts); do umount -l \"$mount\"; done",
     );
     let seen = four_acts(&scratch, enter);
-    seen.ended_with(0).complete();
+    seen.ended_with(0).sums();
     sees_all_four(&seen);
+    // Datagrams and raw sockets have no second hook, and that is said.
+    assert!(
+        seen.health
+            .iter()
+            .any(|health| health["code"] == "hook_missing"),
+        "{seen:?}"
+    );
+    assert_eq!(seen.report["completeness"]["complete"], false, "{seen:?}");
     let hooks = seen.report["completeness"]["hooks"].to_string();
     assert!(
         hooks.contains("connect: ") && !hooks.contains("connect: cgroup"),
@@ -212,19 +220,4 @@ fn with_no_command_it_says_how_to_use_it() {
         .unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&output.stderr).contains("run"));
-}
-
-#[test]
-fn a_doctor_that_finds_everything_ends_with_0_and_names_the_hooks() {
-    need!(require::live());
-    let _turn = Turn::shared();
-    let output = std::process::Command::new(pkgwarden())
-        .arg("doctor")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in ["exec", "connect", "open", "rename", "BTF"] {
-        assert!(text.contains(word), "no word of {word} in\n{text}");
-    }
 }
