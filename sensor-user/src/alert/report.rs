@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::{Completeness, Install, Outcome, Package, ProcessShort};
 
+/// The value of `schema` in every report.
+pub const SCHEMA: &str = "pkgwarden.session/1";
+
 /// The report of one session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {

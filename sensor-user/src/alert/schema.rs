@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::{Branch, Confidence, Level, Matched};
 
+/// The value of `schema` in every alert.
+pub const SCHEMA: &str = "pkgwarden.alert/1";
+
 /// One finding, as one JSON object on one line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {

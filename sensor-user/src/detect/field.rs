@@ -39,18 +39,50 @@ fields! {
     Image, CommandLine, CurrentDirectory, User, ProcessId, ParentImage, ParentCommandLine,
     ParentProcessId, Computer, Script, AncestorImages, AncestorCommandLines, CommandLineTruncated,
     Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
-    LifecycleScript, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
+    LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
     // process_creation
     Hashes,
     // network_connection
     DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
-    DestinationResolved, SocketPath,
+    DestinationResolved, DestinationTrusted, SocketPath,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
     AccessOutcome, SourceFilename,
     // dns_query
     QueryName, QueryResults,
+}
+
+impl Field {
+    /// Whether events of that category have the field.
+    pub fn is_in(self, category: Category) -> bool {
+        use Category::{
+            DnsQuery, FileAccess, FileDelete, FileEvent, FileRename, NetworkConnection,
+            ProcessCreation,
+        };
+        match self {
+            Field::Hashes => category == ProcessCreation,
+            Field::DestinationIp
+            | Field::DestinationPort
+            | Field::DestinationHostname
+            | Field::Protocol
+            | Field::Initiated
+            | Field::DestinationClass
+            | Field::DestinationResolved
+            | Field::DestinationTrusted
+            | Field::SocketPath => category == NetworkConnection,
+            Field::TargetFilename => matches!(category, FileEvent | FileRename | FileDelete),
+            Field::SourceFilename => matches!(category, FileRename | FileDelete),
+            Field::FileOperation | Field::FileMode | Field::FileExecutable => category == FileEvent,
+            Field::FileName | Field::AccessOutcome => category == FileAccess,
+            Field::InsidePackage | Field::InsideProject => matches!(
+                category,
+                ProcessCreation | FileEvent | FileAccess | FileRename | FileDelete
+            ),
+            Field::QueryName | Field::QueryResults => category == DnsQuery,
+            _ => true,
+        }
+    }
 }
 
 /// A Sigma logsource category.
@@ -83,6 +115,11 @@ impl Category {
         Category::FileDelete,
         Category::DnsQuery,
     ];
+
+    /// The category of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Category::ALL.iter().copied().find(|c| c.name() == name)
+    }
 
     /// As rules spell it.
     pub fn name(self) -> &'static str {

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::field::Category;
+
 /// The four detection branches, by their exact names.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -71,6 +73,8 @@ pub struct Rule {
     pub confidence: Confidence,
     /// Which of the four.
     pub branch: Branch,
+    /// Which events it is asked about.
+    pub category: Category,
     /// `attack.t1204.005` and the like.
     pub tags: Vec<String>,
     /// Where the technique is described.

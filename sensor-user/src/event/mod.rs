@@ -11,6 +11,8 @@
 
 pub mod capture;
 pub mod redact;
+#[cfg(test)]
+pub(crate) mod stage;
 mod text;
 mod watch;
 
@@ -20,7 +22,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use text::{BadEscape, Text};
-pub use watch::{Operations, WatchEntry, WatchKey, WatchSet};
+pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
 /// One thing that happened, in the order it was handled: (time, cpu, sequence).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,17 @@ pub enum Body {
         about: ProcessKey,
         manifest: Manifest,
     },
+    /// Which container a cgroup is, resolved at the edge.
+    Container {
+        /// As in [`Actor::cgroup`].
+        cgroup: u64,
+        id: String,
+        runtime: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<String>,
+    },
     /// First record of a capture and of each sensor start.
     Start(Box<Start>),
     /// Snapshot of the accounting.
@@ -122,6 +135,7 @@ impl Body {
             | Body::Module { actor, .. }
             | Body::IoUring { actor, .. } => Some(actor),
             Body::Metadata { .. }
+            | Body::Container { .. }
             | Body::Start(_)
             | Body::Counters(_)
             | Body::CommandEnded { .. }
@@ -311,6 +325,16 @@ pub struct Start {
     pub degraded: Vec<String>,
     /// An event kind has no working hook at all: nothing can be complete.
     pub blind: bool,
+    /// Names of the users that may act, so that the core need not look them up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<UserName>,
+}
+
+/// An account on the watched machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserName {
+    pub uid: u32,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -137,9 +137,13 @@ fn value(input: &[u8], at: usize) -> Found {
         }
     }
     let length = run(&input[start..], |b| !ends_value(b));
-    let end = start + length;
+    let mut end = start + length;
+    // `\"` ends what began with `\"`.
+    if input[start..end].ends_with(b"\\") && input.get(end).is_some_and(|&b| is_quote(b)) {
+        end -= 1;
+    }
     // A variable's name, a comparison, a call: not the secret itself.
-    let other = length == 0
+    let other = end == start
         || matches!(input[start], b'$' | b'=' | b':')
         || input.get(end).is_some_and(|&b| b == b'(');
     if other {
@@ -187,6 +191,9 @@ fn is_web(before: &[u8]) -> bool {
 
 fn token(input: &[u8], at: usize) -> Option<(usize, usize)> {
     TOKENS.iter().find_map(|(prefix, least, extra)| {
+        if prefix[0] != input[at] {
+            return None;
+        }
         let rest = input[at..].strip_prefix(*prefix)?;
         let length = run(rest, |b| b.is_ascii_alphanumeric() || extra.contains(&b));
         let start = at + prefix.len();

@@ -186,8 +186,8 @@ fn two_mebibytes_take_no_longer_than_their_length_asks() {
         let mut value = Text::from(piece.repeat((2 << 20) / piece.len()));
         let began = std::time::Instant::now();
         text(&mut value);
-        // A pass over every earlier byte again would take minutes.
-        assert!(began.elapsed().as_secs() < 5, "{piece}");
+        // Looking at every earlier byte again would take hours.
+        assert!(began.elapsed().as_secs() < 60, "{piece}");
     }
 }
 

@@ -1,0 +1,202 @@
+//! Whose code runs: the package, its lifecycle step, and the CI job around it.
+//!
+//! Order of trust: the folder that the code runs in, as the kernel knows it; then the address the
+//! manager fetched from; then what the package says of itself. Where they disagree the name is the
+//! path's and the claim is kept beside it. Decided at the first process of a package's script and
+//! frozen: nothing below it, nor any variable it sets, makes its acts another package's.
+
+mod ci;
+mod folder;
+mod import;
+mod npm;
+mod pip;
+mod purl;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::alert::schema::{Package, PackageSource};
+use crate::detect::Confidence;
+use crate::event::{Exec, Manifest, Text};
+use crate::lineage::{Context, Image, Manager};
+
+pub use ci::CiStep;
+pub(crate) use folder::holds as folder_holds;
+
+/// Where packages come from, by the type of their package URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "package URL types")]
+pub enum Ecosystem {
+    Npm,
+    Pypi,
+}
+
+impl Ecosystem {
+    /// As in a package URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ecosystem::Npm => "npm",
+            Ecosystem::Pypi => "pypi",
+        }
+    }
+
+    fn same(self, a: &str, b: &str) -> bool {
+        match self {
+            Ecosystem::Npm => a == b,
+            Ecosystem::Pypi => purl::normalised(a) == purl::normalised(b),
+        }
+    }
+}
+
+/// A package and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in alert::schema::Package")]
+pub struct Attribution {
+    pub ecosystem: Ecosystem,
+    /// Absent while nothing names it: a root project without a manifest.
+    pub name: Option<Rc<str>>,
+    pub version: Option<Rc<str>>,
+    pub path: Option<Rc<str>>,
+    pub lifecycle: Option<Rc<str>>,
+    pub script: Option<Rc<str>>,
+    pub checksum: Option<Rc<str>>,
+    pub source: PackageSource,
+    pub confidence: Confidence,
+    pub claimed_name: Option<Rc<str>>,
+    /// It is the project itself that is being installed or run, not a dependency.
+    pub is_root: bool,
+    /// Told only by what a process read: the newest reading wins.
+    pub imported: bool,
+}
+
+impl Attribution {
+    fn new(ecosystem: Ecosystem) -> Self {
+        Self {
+            ecosystem,
+            name: None,
+            version: None,
+            path: None,
+            lifecycle: None,
+            script: None,
+            checksum: None,
+            source: PackageSource::Path,
+            confidence: Confidence::Medium,
+            claimed_name: None,
+            is_root: false,
+            imported: false,
+        }
+    }
+
+    /// A dependency's own script: whatever it starts stays its.
+    fn is_final(&self) -> bool {
+        !self.is_root && !self.imported
+    }
+
+    /// Takes what a manifest says, where nothing better is known. Whether that changed anything.
+    pub(crate) fn read(&mut self, manifest: &Manifest) -> bool {
+        let directory = manifest.directory.to_str_lossy();
+        if self
+            .path
+            .as_ref()
+            .is_some_and(|path| !folder::holds(path, &directory))
+        {
+            return false;
+        }
+        let before = self.clone();
+        if let Some(name) = &manifest.name {
+            match &self.name {
+                None => {
+                    self.name = Some(name.as_str().into());
+                    self.source = PackageSource::Metadata;
+                }
+                Some(known) if self.claimed_name.is_none() && !self.ecosystem.same(known, name) => {
+                    self.claimed_name = Some(name.as_str().into());
+                    self.confidence = Confidence::Medium;
+                }
+                Some(_) => {}
+            }
+        }
+        if self.version.is_none() {
+            self.version = manifest.version.as_deref().map(Into::into);
+        }
+        *self != before
+    }
+
+    /// For an alert; needs a name.
+    pub fn package(&self) -> Option<Package> {
+        let name = self.name.as_deref()?;
+        let text = |text: &Option<Rc<str>>| text.as_deref().map(str::to_owned);
+        Some(Package {
+            kind: self.ecosystem.name().to_owned(),
+            name: name.to_owned(),
+            version: text(&self.version),
+            purl: purl::purl(self.ecosystem, name, self.version.as_deref()),
+            path: text(&self.path),
+            lifecycle: text(&self.lifecycle),
+            script: text(&self.script),
+            checksum: text(&self.checksum),
+            source: self.source,
+            confidence: self.confidence,
+            claimed_name: text(&self.claimed_name),
+        })
+    }
+}
+
+/// Adds what starting a program tells: `before` is what its process ran until then (as a fork copy:
+/// what its parent ran).
+pub(crate) fn at_exec(
+    context: &mut Context,
+    before: Option<&Rc<Image>>,
+    image: &Image,
+    exec: &Exec,
+) {
+    // A package's script may set any variable for its children: the job is told before one runs.
+    if context.ci.is_none() && context.package.is_none() {
+        context.ci = CiStep::from_environment(&exec.environment).map(Rc::new);
+    }
+    let root = match context.package.as_ref().map(|package| package.borrow()) {
+        Some(package) if package.is_final() => return,
+        Some(package) => package.is_root,
+        None => false,
+    };
+    let project = context.project.as_deref();
+    let parent = before.and_then(|before| before.invocation.as_ref());
+    let found = match parent.map(|parent| parent.manager) {
+        // npm runs a script through a shell and nothing else; what else it starts (git) may carry
+        // the variables of a script that npm itself was started from.
+        Some(Manager::Npm) if !image.args.iter().any(|arg| arg.as_bytes() == b"-c") => None,
+        Some(manager) if manager.runs_node_packages() => {
+            npm::lifecycle(&image.directory, project, &exec.environment)
+        }
+        _ => None,
+    };
+    let found = found.or_else(|| {
+        context
+            .install
+            .is_some()
+            .then(|| pip::build(image, project))
+            .flatten()
+    });
+    // Below a root project's script a dependency's script is still the dependency's.
+    if let Some(found) = found.filter(|found| !(root && found.is_root)) {
+        context.package = Some(Rc::new(RefCell::new(found)));
+    }
+}
+
+/// What reading a file from a package's folder tells, where nothing better is known.
+pub(crate) fn at_import(context: &Context, path: &Text) -> Option<Context> {
+    let found = import::module(&path.to_str_lossy())?;
+    if let Some(known) = &context.package {
+        let known = known.borrow();
+        if !known.imported || *known == found {
+            return None;
+        }
+    }
+    Some(Context {
+        package: Some(Rc::new(RefCell::new(found))),
+        ..context.clone()
+    })
+}

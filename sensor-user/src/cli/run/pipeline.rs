@@ -1,0 +1,153 @@
+//! From a batch of events to what is raised: enrich, record, ask the core, hand on.
+
+use std::fs::File;
+use std::io::BufWriter;
+
+use super::sinks::{Sinks, say_line};
+use super::source::Batch;
+use crate::alert::report::Report;
+use crate::core::{Core, Finding};
+use crate::edge::{Edge, boottime};
+use crate::event::{Body, Event, ProcessKey, capture};
+
+/// One run's way from events to findings.
+pub(crate) struct Pipeline {
+    edge: Edge,
+    capture: Option<capture::Writer<BufWriter<File>>>,
+    core: Core,
+    pub(crate) sinks: Sinks,
+    only: Option<(ProcessKey, u64)>,
+    /// Ids of rules that raise nothing.
+    disabled: Vec<String>,
+    /// Why the report can't be complete, beyond what the core knows.
+    troubles: Vec<String>,
+    /// Already told that the edge reads nothing any more.
+    edge_told: bool,
+}
+
+impl Pipeline {
+    pub(crate) fn new(core: Core, sinks: Sinks, disabled: Vec<String>) -> Self {
+        Self {
+            edge: Edge::default(),
+            capture: None,
+            core,
+            sinks,
+            only: None,
+            disabled,
+            troubles: Vec::new(),
+            edge_told: false,
+        }
+    }
+
+    /// Records everything to this file.
+    pub(crate) fn record_to(&mut self, file: File) {
+        match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
+            Ok(writer) => self.capture = Some(writer),
+            Err(error) => self.not_recording(&error),
+        }
+    }
+
+    /// From now on takes only events of this tree, and none from before this time.
+    pub(crate) fn only(&mut self, root: ProcessKey, since: u64) {
+        self.only = Some((root, since));
+    }
+
+    /// Handles a batch. Its accounting comes first, so that an alert's completeness reaches up to
+    /// the end of the batch it is in.
+    pub(crate) async fn batch(&mut self, mut batch: Batch) {
+        batch.events.retain(|event| self.is_wanted(event));
+        let time = batch
+            .events
+            .first()
+            .map_or_else(boottime, |event| event.time);
+        self.take(own(time, Body::Counters(batch.counters)));
+        for event in self.edge.enrich(batch.events).await {
+            self.take(event);
+        }
+        if self.edge.is_broken() && !self.edge_told {
+            self.edge_told = true;
+            say_line(Some(
+                "pkgwarden: files of watched packages could not be read in time, three times; \
+                 no more are read, and some package names may be missing"
+                    .to_owned(),
+            ));
+        }
+        self.flush();
+    }
+
+    fn is_wanted(&self, event: &Event) -> bool {
+        let Some((root, since)) = self.only else {
+            return true;
+        };
+        event.time >= since && event.body.actor().is_none_or(|actor| actor.root == root)
+    }
+
+    /// A record of the run's own, now.
+    pub(crate) fn own(&mut self, body: Body) {
+        self.take(own(boottime(), body));
+    }
+
+    /// A record of the run's own, at an earlier time.
+    pub(crate) fn take_at(&mut self, time: u64, body: Body) {
+        self.take(own(time, body));
+    }
+
+    fn take(&mut self, event: Event) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.write(&event)
+        {
+            self.not_recording(&error);
+        }
+        for finding in self.core.handle(&event) {
+            match finding {
+                Finding::Alert(alert) if self.disabled.contains(&alert.rule.id) => {}
+                Finding::Alert(alert) => self.sinks.alert(*alert),
+                Finding::Suppressed(_) => {}
+                Finding::Health(health) => self.sinks.health(&health),
+            }
+        }
+    }
+
+    /// Puts what was recorded so far on disk.
+    pub(crate) fn flush(&mut self) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.flush()
+        {
+            self.not_recording(&error);
+        }
+    }
+
+    fn not_recording(&mut self, error: &dyn std::fmt::Display) {
+        self.capture = None;
+        say_line(Some(format!(
+            "pkgwarden: the capture can't be written: {error}; it ends here, the watch goes on"
+        )));
+    }
+
+    /// Something that makes the run incomplete.
+    pub(crate) fn trouble(&mut self, sentence: String) {
+        self.troubles.push(sentence);
+    }
+
+    /// The report as it stands.
+    pub(crate) fn report(&self) -> Report {
+        let mut report = self.core.report();
+        if !self.troubles.is_empty() {
+            report.completeness.complete = false;
+            report
+                .completeness
+                .degraded
+                .extend(self.troubles.iter().cloned());
+        }
+        report
+    }
+}
+
+fn own(time: u64, body: Body) -> Event {
+    Event {
+        time,
+        cpu: 0,
+        sequence: 0,
+        body,
+    }
+}

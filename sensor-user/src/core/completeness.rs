@@ -1,0 +1,120 @@
+//! Whether a session was seen whole: the accounting since it began, and what else hid something.
+
+use std::collections::BTreeMap;
+
+use crate::alert::schema::Completeness;
+use crate::event::{Counters, ProcessKey};
+
+use super::Core;
+
+/// What counts against a session besides lost events.
+#[derive(Debug, Default, Clone, Copy)]
+struct Blots {
+    late: bool,
+    io_uring: bool,
+    gap: bool,
+    forks_missed: u64,
+}
+
+impl Core {
+    /// Of one session, from its first event to now.
+    pub(super) fn completeness_of(&self, session: ProcessKey) -> Completeness {
+        let Some(session) = self.sessions.get(session) else {
+            return self.completeness_of_watch();
+        };
+        let blots = Blots {
+            late: session.late,
+            io_uring: session.io_uring,
+            gap: session.gap,
+            forks_missed: self
+                .lineage
+                .forks_missed()
+                .saturating_sub(session.forks_missed),
+        };
+        self.completeness(&session.baseline, blots)
+    }
+
+    /// Of everything since the sensor started.
+    pub(super) fn completeness_of_watch(&self) -> Completeness {
+        let blots = Blots {
+            late: self.tally.late,
+            io_uring: self.tally.io_uring,
+            gap: false,
+            forks_missed: self.lineage.forks_missed(),
+        };
+        self.completeness(&Counters::default(), blots)
+    }
+
+    fn completeness(&self, since: &Counters, blots: Blots) -> Completeness {
+        let now = &self.counters;
+        let sum = |of: fn(&crate::event::Count) -> u64| -> u64 {
+            let total = |counters: &Counters| counters.kinds.values().map(of).sum::<u64>();
+            total(now).saturating_sub(total(since))
+        };
+        let put = sum(|count| count.delivered);
+        // Delivered by the kernel and not read yet: of now, whenever the session began.
+        let waiting: u64 = now
+            .kinds
+            .values()
+            .map(|count| count.delivered.saturating_sub(count.received))
+            .sum();
+        let in_flight = waiting.min(put);
+        let lost_by_kind = lost_between(since, now);
+        let full = now.lineage_full.saturating_sub(since.lineage_full);
+
+        let mut degraded = self.start.degraded.clone();
+        if blots.io_uring {
+            degraded.push(
+                "a process used io_uring, which can open, write and connect unseen".to_owned(),
+            );
+        }
+        if blots.forks_missed > 0 {
+            degraded.push(format!(
+                "{} processes acted whose start was not seen",
+                blots.forks_missed
+            ));
+        }
+        if full > 0 {
+            degraded.push(format!(
+                "{full} processes could not be added to the watched set: it was full"
+            ));
+        }
+        if blots.gap {
+            degraded.push("the sensor was not running throughout".to_owned());
+        }
+        let lost = sum(|count| count.lost);
+        Completeness {
+            generated: sum(|count| count.generated),
+            delivered: put - in_flight,
+            filtered: sum(|count| count.filtered),
+            in_flight,
+            lost,
+            complete: lost == 0
+                && lost_by_kind.is_empty()
+                && full == 0
+                && !self.start.blind
+                && !blots.late
+                && !blots.io_uring
+                && !blots.gap
+                && blots.forks_missed == 0,
+            lost_by_kind,
+            hooks: self.start.hooks.clone(),
+            degraded,
+            started_late: blots.late,
+        }
+    }
+}
+
+/// What was lost between two snapshots, by kind, where anything was.
+pub(super) fn lost_between(before: &Counters, after: &Counters) -> BTreeMap<String, u64> {
+    let lost = |counters: &Counters, kind: &str| counters.kinds.get(kind).map_or(0, |c| c.lost);
+    after
+        .kinds
+        .keys()
+        .map(|kind| {
+            let more = lost(after, kind).saturating_sub(lost(before, kind));
+            (kind.clone(), more)
+        })
+        .filter(|(_, more)| *more > 0)
+        .collect()
+}

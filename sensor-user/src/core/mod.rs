@@ -1,0 +1,293 @@
+//! The pure pipeline: events in, findings and a report out.
+//!
+//! Goals: no I/O, no clock, no randomness, so that a replayed capture gives the same alerts byte for
+//! byte; bounded memory whatever watched code does; an alert the moment its event is handled.
+//!
+//! Events must come in (time, cpu, sequence) order. What the core can't know by itself (a package's
+//! manifest, a container's name, the names of users) comes as events too.
+
+mod act;
+mod assemble;
+mod completeness;
+mod connections;
+mod moment;
+mod session;
+mod subject;
+mod tally;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::alert::report::Report;
+use crate::alert::schema::{self, Alert, Container};
+use crate::detect::RuleSet;
+use crate::event::{Actor, Body, Counters, Event, Start};
+use crate::health::{Code, Health};
+use crate::lineage::Lineage;
+
+pub use crate::names::Trust;
+
+use act::Act;
+use moment::Moment;
+use session::Sessions;
+use subject::Subjects;
+use tally::Tally;
+
+/// What the core is given.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to look for.
+    pub rules: RuleSet,
+    /// Peers that callbacks are expected to; see [`Trust`] for what that means.
+    pub trust: Trust,
+}
+
+/// What handling an event gave.
+#[derive(Debug, Clone)]
+pub enum Finding {
+    /// To be sent.
+    Alert(Box<Alert>),
+    /// A rule matched and a filter or `--trust` silenced it.
+    Suppressed(Box<Alert>),
+    /// The sensor about itself.
+    Health(Health),
+}
+
+/// How many containers are remembered.
+const CONTAINERS: usize = 4096;
+
+/// The pipeline and everything it knows.
+#[derive(Debug)]
+pub struct Core {
+    rules: Rc<RuleSet>,
+    trust: Trust,
+    lineage: Lineage,
+    subjects: Subjects,
+    sessions: Sessions,
+    tally: Tally,
+    start: Start,
+    started: bool,
+    counters: Counters,
+    containers: HashMap<u64, Rc<Container>>,
+    users: HashMap<u32, Rc<str>>,
+}
+
+impl Core {
+    /// Nothing seen yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            rules: Rc::new(settings.rules),
+            trust: settings.trust,
+            lineage: Lineage::default(),
+            subjects: Subjects::default(),
+            sessions: Sessions::default(),
+            tally: Tally::default(),
+            start: Start::default(),
+            started: false,
+            counters: Counters::default(),
+            containers: HashMap::new(),
+            users: HashMap::new(),
+        }
+    }
+
+    /// Takes the next event. What it gives is in the order of the loaded rules.
+    pub fn handle(&mut self, event: &Event) -> Vec<Finding> {
+        let time = event.time;
+        self.tally.at(time);
+        let mut findings = Vec::new();
+        if let Some(actor) = event.body.actor() {
+            self.open_session(actor, &event.body, time, &mut findings);
+        }
+        match &event.body {
+            Body::Fork { actor, child } => self.lineage.fork(actor, *child, time),
+            Body::Exec { actor, exec } => {
+                self.tally.executed();
+                let process = self.lineage.exec(actor, exec, time);
+                self.tally.scope_entered(process);
+                // An exec may have begun an install session.
+                self.open_session(actor, &event.body, time, &mut findings);
+            }
+            Body::Exit { actor, .. } => {
+                self.lineage.exit(actor, time);
+                self.tally.connections.forget(actor.process);
+            }
+            Body::ExecFailed { .. } => self.tally.exec_failed(),
+            Body::ConnectResult { actor, errno } => {
+                self.tally.connections.ended(actor, *errno);
+            }
+            Body::Module { actor, path } => self.lineage.module(actor, path, time),
+            Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
+            Body::Metadata { about, manifest } => {
+                if self.lineage.manifest(*about, manifest) {
+                    self.subjects.forget();
+                }
+            }
+            Body::Container {
+                cgroup,
+                id,
+                runtime,
+                name,
+                image,
+            } => {
+                if self.containers.len() >= CONTAINERS {
+                    self.containers.clear();
+                }
+                let container = Container {
+                    id: id.clone(),
+                    runtime: runtime.clone(),
+                    name: name.clone(),
+                    image: image.clone(),
+                    devcontainer: None,
+                };
+                self.containers.insert(*cgroup, Rc::new(container));
+            }
+            Body::Start(start) => self.begin(start, time, &mut findings),
+            Body::Counters(counters) => self.count(counters, time, &mut findings),
+            Body::CommandEnded { root, .. } => self.tally.command_ended(*root),
+            Body::Connect { .. }
+            | Body::Send { .. }
+            | Body::RawSocket { .. }
+            | Body::Open { .. }
+            | Body::Rename { .. }
+            | Body::Chmod { .. }
+            | Body::End => {}
+        }
+        if let Some(actor) = event.body.actor() {
+            for act in act::acts(&event.body) {
+                self.ask(actor, &act, time, &mut findings);
+            }
+        }
+        findings
+    }
+
+    /// Asks the rules about one act.
+    fn ask(&mut self, actor: &Actor, act: &Act<'_>, time: u64, findings: &mut Vec<Finding>) {
+        let process = self.lineage.acting(actor, time).clone();
+        let moment = Moment {
+            actor,
+            process: &process,
+            container: self.containers.get(&actor.cgroup).cloned(),
+            user: self.users.get(&actor.uid).cloned(),
+            trusted: act.is_trusted(&self.trust),
+            time,
+        };
+        let mut subject = self.subjects.of(&moment, &self.start.host.name);
+        act.fill(&mut subject, &moment);
+        self.tally.acted(act, &moment, &self.start);
+        let rules = Rc::clone(&self.rules);
+        for mut hit in rules.evaluate(&subject) {
+            if moment.trusted && hit.suppressed_by.is_none() && act.is_callback(hit.rule.branch) {
+                hit.suppressed_by = Some("trust".to_owned());
+            }
+            if let Some(finding) = self.raise(act, &moment, &subject, &hit) {
+                findings.push(finding);
+            }
+        }
+    }
+
+    fn begin(&mut self, start: &Start, time: u64, findings: &mut Vec<Finding>) {
+        if std::mem::replace(&mut self.started, true) {
+            // The sensor was away: what open sessions did meanwhile was not seen.
+            self.sessions.gap();
+        }
+        self.start = start.clone();
+        let users = start.users.iter();
+        self.users = users
+            .map(|user| (user.uid, user.name.as_str().into()))
+            .collect();
+        self.subjects.forget();
+        self.counters = Counters::default();
+        self.sessions.counters_restarted();
+        self.tally.begin(start);
+        if start.blind {
+            let cause = format!("no hook could be attached: {}", start.degraded.join("; "));
+            findings.push(self.health(Code::HookMissing, cause, time));
+        }
+    }
+
+    fn count(&mut self, counters: &Counters, time: u64, findings: &mut Vec<Finding>) {
+        let lost = completeness::lost_between(&self.counters, counters);
+        if !lost.is_empty() {
+            let kinds: Vec<_> = lost.iter().map(|(k, n)| format!("{n} {k}")).collect();
+            let cause = format!("events were lost: {}", kinds.join(", "));
+            findings.push(self.health(Code::EventsLost, cause, time));
+        }
+        let full = counters
+            .lineage_full
+            .saturating_sub(self.counters.lineage_full);
+        if full > 0 {
+            let cause = format!("{full} processes could not be added to the watched set");
+            findings.push(self.health(Code::LineageFull, cause, time));
+        }
+        self.counters = counters.clone();
+    }
+
+    fn io_uring(&mut self, actor: &Actor, time: u64, findings: &mut Vec<Finding>) {
+        let process = self.lineage.acting(actor, time).clone();
+        if self.sessions.io_uring_used(&process) {
+            let executable = process.image().map_or_else(
+                || format!("process {}", actor.process.pid),
+                |image| image.executable.escaped(),
+            );
+            let cause = format!("{executable} used io_uring");
+            findings.push(self.health(Code::IoUringUsed, cause, time));
+        }
+        self.tally.io_uring_used();
+    }
+
+    /// Makes sure the sessions of an event are open, so that what was lost is counted from there on.
+    fn open_session(&mut self, actor: &Actor, body: &Body, time: u64, findings: &mut Vec<Finding>) {
+        // A lineage that begins with an act had begun before the watch.
+        let late = actor.process == actor.root
+            && !matches!(body, Body::Exec { .. })
+            && self.start.root != Some(actor.root)
+            && self.lineage.get(actor.root).is_none();
+        let forks_missed = self.lineage.forks_missed();
+        let install = self.lineage.get(actor.process).and_then(|process| {
+            let install = process.context.install.as_ref()?;
+            Some(install.root)
+        });
+        let began = self
+            .sessions
+            .open(actor.root, install, &self.counters, forks_missed, late);
+        if began && late {
+            self.tally.started_late();
+            let cause = format!("process {} was running already", actor.process.pid);
+            findings.push(self.health(Code::StartedLate, cause, time));
+        }
+        self.sessions.bound(&self.lineage);
+    }
+
+    /// What the whole watch came to. `exit` is the caller's to fill in.
+    pub fn report(&self) -> Report {
+        let completeness = self.completeness_of_watch();
+        self.tally
+            .report(&self.lineage, self.host_clock(), &self.users, completeness)
+    }
+
+    /// Execs that failed; they start nothing, so no rule sees them.
+    pub fn failed_execs(&self) -> u64 {
+        self.tally.failed_execs()
+    }
+
+    fn health(&self, code: Code, cause: String, time: u64) -> Finding {
+        let time = self.host_clock().rfc3339(time);
+        Finding::Health(Health::new(self.host(), time, code, cause, None))
+    }
+
+    fn host(&self) -> schema::Host {
+        let host = &self.start.host;
+        schema::Host {
+            name: host.name.clone(),
+            id: host.id.clone(),
+            boot_id: host.boot_id.clone(),
+        }
+    }
+
+    fn host_clock(&self) -> moment::Clock<'_> {
+        moment::Clock { start: &self.start }
+    }
+}

@@ -1,0 +1,151 @@
+//! What is kept for each session: what was lost since it began, and which alerts it has raised.
+
+use std::collections::HashMap;
+
+use crate::event::{Counters, ProcessKey};
+use crate::lineage::{Lineage, Process};
+
+/// Alerts of one rule in one session; one more says that the rest is only counted.
+pub(super) const ALERTS_OF_A_RULE: usize = 50;
+/// How many sessions are kept before those that are over are let go.
+const KEPT: usize = 4096;
+
+/// All open sessions, by the process each began with.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: HashMap<ProcessKey, Session>,
+}
+
+/// A lineage, or an install in it.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    root: ProcessKeyOrNone,
+    /// The accounting when it began.
+    pub(super) baseline: Counters,
+    pub(super) forks_missed: u64,
+    pub(super) late: bool,
+    pub(super) io_uring: bool,
+    pub(super) gap: bool,
+    raised: HashMap<String, Raised>,
+}
+
+type ProcessKeyOrNone = Option<ProcessKey>;
+
+/// The alerts of one rule.
+#[derive(Debug, Default)]
+struct Raised {
+    /// Alert id of each actor and target.
+    ids: HashMap<(String, String), String>,
+    /// The alert that counts on.
+    rest: Option<String>,
+}
+
+/// What to do with a match.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not seen before in this session.
+    New,
+    /// The first one over the limit: sent, and the last.
+    Last,
+    /// A repeat of the alert with this id.
+    Repeat(String),
+}
+
+impl Sessions {
+    /// Opens the sessions of a process where they are not open. Whether its lineage's was opened.
+    pub(super) fn open(
+        &mut self,
+        root: ProcessKey,
+        install: Option<ProcessKey>,
+        counters: &Counters,
+        forks_missed: u64,
+        late: bool,
+    ) -> bool {
+        let mut opened = false;
+        for key in std::iter::once(root).chain(install) {
+            self.open.entry(key).or_insert_with(|| {
+                opened |= key == root;
+                Session {
+                    root: Some(root),
+                    baseline: counters.clone(),
+                    forks_missed,
+                    late: late && key == root,
+                    ..Session::default()
+                }
+            });
+        }
+        opened
+    }
+
+    pub(super) fn get(&self, key: ProcessKey) -> Option<&Session> {
+        self.open.get(&key)
+    }
+
+    /// Marks the sessions of a process. Whether that is news.
+    pub(super) fn io_uring_used(&mut self, process: &Process) -> bool {
+        let install = process.context.install.as_ref().map(|install| install.root);
+        let mut news = false;
+        for key in install.into_iter().chain([process.root]) {
+            if let Some(session) = self.open.get_mut(&key) {
+                news |= !std::mem::replace(&mut session.io_uring, true);
+            }
+        }
+        news
+    }
+
+    /// The sensor was not running for a while.
+    pub(super) fn gap(&mut self) {
+        for session in self.open.values_mut() {
+            session.gap = true;
+        }
+    }
+
+    /// Totals begin at zero again.
+    pub(super) fn counters_restarted(&mut self) {
+        for session in self.open.values_mut() {
+            session.baseline = Counters::default();
+        }
+    }
+
+    /// Whether a rule's match is new in its session.
+    pub(super) fn judge(
+        &mut self,
+        key: ProcessKey,
+        rule: &str,
+        actor: &str,
+        target: &str,
+        id: &str,
+    ) -> Verdict {
+        let session = self.open.entry(key).or_default();
+        if !session.raised.contains_key(rule) {
+            session.raised.insert(rule.to_owned(), Raised::default());
+        }
+        let raised = session
+            .raised
+            .get_mut(rule)
+            .expect("it was inserted if it was absent");
+        let pair = (actor.to_owned(), target.to_owned());
+        if let Some(id) = raised.ids.get(&pair) {
+            return Verdict::Repeat(id.clone());
+        }
+        if raised.ids.len() < ALERTS_OF_A_RULE {
+            raised.ids.insert(pair, id.to_owned());
+            return Verdict::New;
+        }
+        match &raised.rest {
+            Some(id) => Verdict::Repeat(id.clone()),
+            None => {
+                raised.rest = Some(id.to_owned());
+                Verdict::Last
+            }
+        }
+    }
+
+    /// Lets go of sessions none of whose processes is known any more, once there are many.
+    pub(super) fn bound(&mut self, lineage: &Lineage) {
+        if self.open.len() > KEPT {
+            self.open
+                .retain(|_, session| session.root.is_some_and(|root| lineage.has_root(root)));
+        }
+    }
+}

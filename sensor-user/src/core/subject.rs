@@ -1,0 +1,134 @@
+//! The fields that every event of a process has. Built once for each state of a process, since one
+//! process causes many events.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::detect::{Category, Field, Subject};
+use crate::lineage::{Node, Process};
+
+use super::moment::Moment;
+
+/// How much of an ancestor's command line stands in `AncestorCommandLines`.
+const ANCESTOR_BYTES: usize = 4096;
+/// How many states of processes are kept, and how many bytes of ancestors.
+const KEPT: usize = 1024;
+const KEPT_BYTES: usize = 32 << 20;
+
+/// Subjects without the fields of an act, by the stamp of the process.
+#[derive(Debug, Default)]
+pub(super) struct Subjects {
+    kept: HashMap<u64, Subject>,
+    bytes: usize,
+}
+
+impl Subjects {
+    /// Something changed that no stamp tells.
+    pub(super) fn forget(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+    }
+
+    /// The fields that do not depend on the act.
+    pub(super) fn of(&mut self, moment: &Moment<'_>, computer: &str) -> Subject {
+        let stamp = moment.process.stamp;
+        let mut subject = match self.kept.get(&stamp) {
+            Some(subject) => subject.clone(),
+            None => {
+                let (subject, bytes) = build(moment.process, computer);
+                self.bytes += bytes;
+                if self.kept.len() >= KEPT || self.bytes > KEPT_BYTES {
+                    self.forget();
+                }
+                self.kept.insert(stamp, subject.clone());
+                subject
+            }
+        };
+        subject.set(Field::Uid, Some(moment.actor.uid));
+        subject.set(Field::User, moment.user.clone());
+        if let Some(container) = &moment.container {
+            subject.set(Field::ContainerId, Some(container.id.as_str()));
+            subject.set(Field::ContainerImage, container.image.as_deref());
+        }
+        subject
+    }
+}
+
+fn build(process: &Process, computer: &str) -> (Subject, usize) {
+    // The category is the act's to set.
+    let mut subject = Subject::new(Category::ProcessCreation);
+    let mut set = |field, value: Option<Rc<str>>| subject.set(field, value);
+    let context = &process.context;
+    set(
+        Field::Computer,
+        (!computer.is_empty()).then(|| computer.into()),
+    );
+    set(Field::Scope, context.scope().map(Into::into));
+    if let Some(install) = &context.install {
+        set(Field::Installer, Some(Rc::clone(&install.installer)));
+        set(Field::InstallCommand, Some(Rc::clone(&install.command)));
+    }
+    if let Some(ci) = &context.ci {
+        set(Field::CiSystem, Some(Rc::clone(&ci.system)));
+        set(Field::CiRepository, ci.repository.clone());
+        set(Field::CiWorkflow, ci.workflow.clone());
+        set(Field::CiJob, ci.job.clone());
+    }
+    if let Some(package) = &context.package {
+        let package = package.borrow();
+        set(Field::PackageType, Some(package.ecosystem.name().into()));
+        set(Field::PackageName, package.name.clone());
+        set(Field::PackageVersion, package.version.clone());
+        set(Field::LifecycleEvent, package.lifecycle.clone());
+        set(Field::LifecycleScript, package.script.clone());
+        let is_root = package.is_root;
+        subject.set(Field::PackageIsRoot, Some(is_root));
+    }
+    if let Some(image) = process.image() {
+        subject.set(Field::Image, Some(Rc::clone(&image.path)));
+        subject.set(Field::CommandLine, Some(Rc::clone(&image.command_line)));
+        subject.set(Field::CurrentDirectory, Some(Rc::clone(&image.directory)));
+        subject.set(Field::Script, image.script.clone());
+        subject.set(Field::CommandLineTruncated, Some(image.args_truncated));
+        subject.set(Field::ImageIsMemfd, Some(image.memfd));
+        subject.set(Field::ImageDeleted, Some(image.deleted));
+        subject.set(Field::ImageDirWritable, image.directory_writable);
+    }
+    subject.set(Field::ProcessId, Some(process.node.key.pid));
+    let ancestors = process.node.ancestors();
+    let mut bytes = 0;
+    if let Some(parent) = ancestors.first() {
+        subject.set(Field::ParentProcessId, Some(parent.key.pid));
+        let image = parent.image.as_ref();
+        let path = image.map(|image| Rc::clone(&image.path));
+        let command_line = image.map(|image| Rc::clone(&image.command_line));
+        subject.set(Field::ParentImage, path);
+        subject.set(Field::ParentCommandLine, command_line);
+        let images = joined(&ancestors, |node| &node.image.as_ref().expect(SEEN).path);
+        let lines = joined(&ancestors, |node| {
+            let line = &node.image.as_ref().expect(SEEN).command_line;
+            &line[..line.floor_char_boundary(ANCESTOR_BYTES)]
+        });
+        bytes = images.len() + lines.len();
+        subject.set(Field::AncestorImages, Some(images));
+        subject.set(Field::AncestorCommandLines, Some(lines));
+    }
+    (subject, bytes)
+}
+
+const SEEN: &str = "only ancestors with an image are joined";
+
+/// `|nearest|next|…|`, a `|` inside as `\|`.
+fn joined<'n>(ancestors: &[&'n Rc<Node>], text: impl Fn(&'n Node) -> &'n str) -> String {
+    let mut out = String::from("|");
+    for node in ancestors.iter().filter(|node| node.image.is_some()) {
+        let text = text(node);
+        if text.contains('|') {
+            out.push_str(&text.replace('|', "\\|"));
+        } else {
+            out.push_str(text);
+        }
+        out.push('|');
+    }
+    out
+}

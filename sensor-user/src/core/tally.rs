@@ -1,0 +1,214 @@
+//! What the report says: everything counted that is no alert of its own.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::alert::report::{AlertsBy, PackageRun, Report};
+use crate::alert::schema::{Alert, Completeness, Install, ProcessShort, User};
+use crate::alert::words::{branch_name, level_name};
+use crate::attribution::{Attribution, folder_holds};
+use crate::detect::Category;
+use crate::event::{ProcessKey, Start, Text};
+use crate::lineage::{InstallSession, Lineage, Process};
+
+use super::act::{Act, Object};
+use super::assemble;
+use super::connections::Connections;
+use super::moment::{Clock, Moment};
+
+/// The longest list in a report.
+const LONGEST_LIST: usize = 10_000;
+
+/// Counts and lists of one watch.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) connections: Connections,
+    pub(super) late: bool,
+    pub(super) io_uring: bool,
+    command: Vec<String>,
+    root: Option<ProcessKey>,
+    began: Option<u64>,
+    now: u64,
+    executed: u64,
+    failed_execs: u64,
+    installs: Vec<Rc<InstallSession>>,
+    packages: Vec<Rc<RefCell<Attribution>>>,
+    files: BTreeSet<String>,
+    alerts: Vec<String>,
+    by: AlertsBy,
+    repeats: BTreeMap<String, u64>,
+    suppressed: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub(super) fn at(&mut self, time: u64) {
+        self.began.get_or_insert(time);
+        self.now = self.now.max(time);
+    }
+
+    pub(super) fn begin(&mut self, start: &Start) {
+        if self.command.is_empty() {
+            self.command = start.command.iter().map(Text::escaped).collect();
+            self.root = start.root;
+        }
+    }
+
+    pub(super) fn executed(&mut self) {
+        self.executed += 1;
+    }
+
+    pub(super) fn exec_failed(&mut self) {
+        self.failed_execs += 1;
+    }
+
+    pub(super) fn failed_execs(&self) -> u64 {
+        self.failed_execs
+    }
+
+    pub(super) fn started_late(&mut self) {
+        self.late = true;
+    }
+
+    pub(super) fn io_uring_used(&mut self) {
+        self.io_uring = true;
+    }
+
+    pub(super) fn command_ended(&mut self, root: ProcessKey) {
+        self.root = Some(root);
+    }
+
+    /// A program was started: its install and its package are kept if they are new.
+    pub(super) fn scope_entered(&mut self, process: &Process) {
+        let context = &process.context;
+        if let Some(install) = &context.install
+            && install.root == process.node.key
+            && self.installs.len() < LONGEST_LIST
+            && !self.installs.iter().any(|known| Rc::ptr_eq(known, install))
+        {
+            self.installs.push(Rc::clone(install));
+        }
+        if let Some(package) = &context.package
+            && !package.borrow().imported
+            && self.packages.len() < LONGEST_LIST
+            && !self.packages.iter().any(|known| Rc::ptr_eq(known, package))
+        {
+            self.packages.push(Rc::clone(package));
+        }
+    }
+
+    pub(super) fn acted(&mut self, act: &Act<'_>, moment: &Moment<'_>, start: &Start) {
+        match &act.object {
+            Object::Peer(socket) => {
+                let connects = act.word == crate::alert::schema::EventWord::Connect;
+                self.connections.attempted(moment.actor, socket, connects);
+            }
+            Object::File(file) if act.category == Category::FileEvent => {
+                let path = file.place.path.to_str_lossy();
+                let context = &moment.process.context;
+                let inside = match &context.project {
+                    Some(_) => context.in_project(&path),
+                    None => folder_holds(&start.working_directory.to_str_lossy(), &path),
+                };
+                if !inside && self.files.len() < LONGEST_LIST {
+                    self.files.insert(file.place.path.escaped());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn raised(&mut self, alert: &Alert) {
+        if self.alerts.len() < LONGEST_LIST {
+            self.alerts.push(alert.id.clone());
+        }
+        let level = level_name(alert.level).to_owned();
+        let branch = branch_name(alert.detection_branch).to_owned();
+        *self.by.level.entry(level).or_default() += 1;
+        *self.by.branch.entry(branch).or_default() += 1;
+    }
+
+    pub(super) fn repeated(&mut self, id: String) {
+        if self.repeats.len() < LONGEST_LIST || self.repeats.contains_key(&id) {
+            *self.repeats.entry(id).or_default() += 1;
+        }
+    }
+
+    pub(super) fn suppressed(&mut self, filter: &str) {
+        *self.suppressed.entry(filter.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn report(
+        &self,
+        lineage: &Lineage,
+        clock: Clock<'_>,
+        users: &HashMap<u32, Rc<str>>,
+        completeness: Completeness,
+    ) -> Report {
+        let mut seen = BTreeSet::new();
+        let packages = self.packages.iter().filter_map(|package| {
+            let package = package.borrow().package()?;
+            let lifecycle = package.lifecycle.clone();
+            let key = (package.purl.clone(), lifecycle.clone());
+            seen.insert(key).then_some(PackageRun {
+                package,
+                lifecycle,
+                approved: None,
+            })
+        });
+        Report {
+            schema: "pkgwarden.session/1".to_owned(),
+            command: self.command.clone(),
+            exit: None,
+            installs: self
+                .installs
+                .iter()
+                .map(|install| installed(install, users, clock))
+                .collect(),
+            packages: packages.collect(),
+            alerts_by: self.by.clone(),
+            processes: self.executed,
+            connections: self.connections.all(),
+            files_outside_project: self.files.iter().cloned().collect(),
+            alerts: self.alerts.clone(),
+            repeats: self.repeats.clone(),
+            suppressed: self.suppressed.clone(),
+            still_running: still_running(lineage, self.root, clock),
+            completeness,
+            started: clock.rfc3339(self.began.unwrap_or_default()),
+            ended: clock.rfc3339(self.now),
+        }
+    }
+}
+
+fn still_running(
+    lineage: &Lineage,
+    root: Option<ProcessKey>,
+    clock: Clock<'_>,
+) -> Vec<ProcessShort> {
+    lineage
+        .alive(root)
+        .iter()
+        .take(LONGEST_LIST)
+        .map(|process| assemble::short(&process.node, clock))
+        .collect()
+}
+
+/// An install for alerts and reports.
+pub(super) fn installed(
+    install: &InstallSession,
+    users: &HashMap<u32, Rc<str>>,
+    clock: Clock<'_>,
+) -> Install {
+    Install {
+        id: clock.entity_id(install.root),
+        installer: install.installer.to_string(),
+        command: install.command.to_string(),
+        working_directory: install.working_directory.to_string(),
+        started: clock.rfc3339(install.started),
+        user: User {
+            name: users.get(&install.uid).map(|name| name.to_string()),
+            id: install.uid,
+        },
+    }
+}

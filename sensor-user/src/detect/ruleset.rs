@@ -1,0 +1,199 @@
+//! All loaded rules, ready to be asked.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use rsigma_eval::{CompiledRule, Engine, MatchDetailLevel, compile_rule, evaluate_rule};
+
+use super::field::Category;
+use super::problem::LoadErrors;
+use super::rule::{Hit, Matched, Rule};
+use super::subject::Subject;
+use super::{load, watch};
+use crate::event::{WatchEntry, WatchKey, WatchSet};
+
+/// Where rules come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The rules in this binary.
+    pub shipped: bool,
+    /// Folders (or files) of rules, read with their subfolders.
+    pub rule_dirs: Vec<PathBuf>,
+    /// Folders (or files) of filters.
+    pub filter_dirs: Vec<PathBuf>,
+}
+
+/// A Sigma filter: what it names is suppressed, not unseen.
+#[derive(Debug)]
+pub struct Filter {
+    /// UUID.
+    pub id: String,
+    /// One line.
+    pub title: String,
+    /// Path below the rules folder, or as given.
+    pub file: String,
+    /// Indices of the rules it is for.
+    targets: Vec<usize>,
+    compiled: CompiledRule,
+}
+
+/// Loaded, checked and compiled rules.
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    by_id: HashMap<String, usize>,
+    /// One engine for each category: a rule is never asked about another kind of event.
+    engines: Vec<Engine>,
+    filters: Vec<Filter>,
+    sha256: String,
+    watch: Vec<Vec<WatchEntry>>,
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleSet")
+            .field("rules", &self.rules.len())
+            .field("filters", &self.filters.len())
+            .field("sha256", &self.sha256)
+            .finish()
+    }
+}
+
+impl RuleSet {
+    /// Reads and checks everything; all mistakes of all files at once.
+    pub fn load(sources: &Sources) -> Result<Self, LoadErrors> {
+        let loaded = load::load(sources)?;
+        let mut set = Self {
+            rules: Vec::new(),
+            by_id: HashMap::new(),
+            engines: Category::ALL.iter().map(|_| Engine::new()).collect(),
+            filters: Vec::new(),
+            sha256: loaded.sha256,
+            watch: Vec::new(),
+        };
+        for engine in &mut set.engines {
+            engine.set_match_detail(MatchDetailLevel::Summary);
+        }
+        let mut problems = Vec::new();
+        for category in Category::ALL {
+            let of_category: Vec<_> = loaded
+                .rules
+                .iter()
+                .filter(|(rule, ..)| rule.category == *category)
+                .collect();
+            // At once: the engine builds its index anew for each call.
+            let refused =
+                set.engines[*category as usize].add_rules(of_category.iter().map(|(_, s, _)| s));
+            for (index, error) in refused {
+                problems.push(of_category[index].2.problem(error.to_string()));
+            }
+        }
+        for (rule, sigma, _) in loaded.rules {
+            let entries = watch::entries(&sigma, rule.category);
+            set.watch.push(entries.unwrap_or_default());
+            set.by_id.insert(rule.id.clone(), set.rules.len());
+            set.rules.push(rule);
+        }
+        for filter in loaded.filters {
+            match compile_rule(&filter.sigma) {
+                Ok(compiled) => set.filters.push(Filter {
+                    id: filter.id,
+                    title: filter.title,
+                    file: filter.file,
+                    targets: filter.targets.iter().map(|id| set.by_id[id]).collect(),
+                    compiled,
+                }),
+                Err(error) => problems.push(filter.at.problem(error.to_string())),
+            }
+        }
+        if problems.is_empty() {
+            Ok(set)
+        } else {
+            Err(LoadErrors(problems))
+        }
+    }
+
+    /// The rules that match, in the order they were loaded.
+    pub fn evaluate(&self, subject: &Subject) -> Vec<Hit<'_>> {
+        let mut hits: Vec<(usize, Hit<'_>)> = self.engines[subject.category as usize]
+            .evaluate(subject)
+            .into_iter()
+            .filter_map(|result| {
+                let index = *self.by_id.get(result.header.rule_id.as_deref()?)?;
+                let mut matched: Vec<Matched> = result
+                    .as_detection()?
+                    .matched_fields
+                    .iter()
+                    .map(|found| Matched {
+                        selection: found.selection.clone().unwrap_or_default(),
+                        field: found.field.clone(),
+                        value: match &found.value {
+                            serde_json::Value::String(text) => text.clone(),
+                            other => other.to_string(),
+                        },
+                    })
+                    .collect();
+                // The engine keeps selections in a hash map with a random order.
+                matched.sort_by(|a, b| {
+                    (&a.selection, &a.field, &a.value).cmp(&(&b.selection, &b.field, &b.value))
+                });
+                matched.dedup();
+                let hit = Hit {
+                    rule: &self.rules[index],
+                    matched,
+                    suppressed_by: self.suppressed_by(index, subject),
+                };
+                Some((index, hit))
+            })
+            .collect();
+        hits.sort_by_key(|(index, _)| *index);
+        hits.into_iter().map(|(_, hit)| hit).collect()
+    }
+
+    /// The first filter for this rule whose condition does not hold: Sigma joins a filter's
+    /// condition to the rule's with `and`, as written.
+    fn suppressed_by(&self, rule: usize, subject: &Subject) -> Option<String> {
+        self.filters
+            .iter()
+            .filter(|filter| filter.targets.contains(&rule))
+            .find(|filter| evaluate_rule(&filter.compiled, subject).is_none())
+            .map(|filter| filter.id.clone())
+    }
+
+    /// Every rule, in the order of loading.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Every filter.
+    pub fn filters(&self) -> &[Filter] {
+        &self.filters
+    }
+
+    /// A digest of all rule and filter files, hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Which files the kernel must report so that no rule is unfed.
+    pub fn watch_set(&self) -> WatchSet {
+        watch::union(self.watch.iter().flatten().cloned())
+    }
+
+    /// The rules for which every path must be reported: what they cost is an event for each
+    /// operation on any file.
+    pub fn rules_that_need_any(&self) -> Vec<&Rule> {
+        self.rules
+            .iter()
+            .zip(&self.watch)
+            .filter(|(_, entries)| entries.iter().any(|entry| entry.key == WatchKey::Any))
+            .map(|(rule, _)| rule)
+            .collect()
+    }
+
+    /// The watch entries of one rule.
+    pub fn watch_entries(&self, rule: &Rule) -> &[WatchEntry] {
+        self.by_id
+            .get(&rule.id)
+            .map_or(&[], |&index| &self.watch[index])
+    }
+}

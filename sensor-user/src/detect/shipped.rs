@@ -1,0 +1,20 @@
+//! The rules that are part of the binary.
+
+include!(concat!(env!("OUT_DIR"), "/shipped_rules.rs"));
+
+/// The text of one file that must be there.
+pub(super) fn text(name: &str) -> &'static str {
+    FILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+        .unwrap_or_else(|| panic!("rules/{name} is not in the rules folder of this build"))
+}
+
+/// Every file that holds a rule or a filter.
+pub(super) fn documents() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES
+        .iter()
+        .copied()
+        .filter(|(name, _)| !matches!(name.split('/').next(), Some("lists" | "playbooks")))
+}

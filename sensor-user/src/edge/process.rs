@@ -1,0 +1,246 @@
+//! A watched process's own view of the file system, held so that a later process with the same
+//! pid can never be looked at by mistake.
+//!
+//! An open folder of `/proc/PID` belongs to that very process: after its death every look-up below
+//! it fails. Only the way there can go wrong, so the start time is compared after the folder is
+//! open, and again after the reading for callers that ask with [`Held::is_the_same`].
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlink, readlinkat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use procfs::FromRead;
+use procfs::process::{Stat, Status};
+
+use crate::event::ProcessKey;
+
+/// The open folder `/proc/PID` of one process.
+#[derive(Debug)]
+pub struct Held {
+    directory: OwnedFd,
+    start_ticks: u64,
+}
+
+impl Held {
+    /// The process, if it still lives.
+    pub fn of(key: ProcessKey) -> Option<Self> {
+        let held = Self::of_pid(key.pid)?;
+        (held.start_ticks == key.start / nanoseconds_per_tick()).then_some(held)
+    }
+
+    /// Whoever has this pid now.
+    pub fn of_pid(pid: u32) -> Option<Self> {
+        let directory = open(
+            format!("/proc/{pid}").as_str(),
+            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+        .ok()?;
+        let start_ticks = start_ticks(&directory)?;
+        Some(Self {
+            directory,
+            start_ticks,
+        })
+    }
+
+    /// Whether it started no later than `start` (nanoseconds of boottime), as a parent must have.
+    pub fn is_older_than(&self, start: u64) -> bool {
+        self.start_ticks <= start / nanoseconds_per_tick()
+    }
+
+    /// Whether it is the process with this key, and still there.
+    pub fn is(&self, key: ProcessKey) -> bool {
+        self.start_ticks == key.start / nanoseconds_per_tick() && self.is_the_same()
+    }
+
+    /// Its real, effective and saved user.
+    pub fn uids(&self) -> Option<[u32; 3]> {
+        let status = Status::from_read(&self.read("status")?[..]).ok()?;
+        Some([status.ruid, status.euid, status.suid])
+    }
+
+    /// Whether the process is still there.
+    pub fn is_the_same(&self) -> bool {
+        start_ticks(&self.directory) == Some(self.start_ticks)
+    }
+
+    /// Its root folder. Needs the right to trace it.
+    pub fn root(&self) -> nix::Result<OwnedFd> {
+        openat(
+            &self.directory,
+            "root",
+            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+    }
+
+    /// Where its root folder lies, as we see it.
+    pub fn root_path(&self) -> nix::Result<PathBuf> {
+        readlinkat(&self.directory, "root").map(PathBuf::from)
+    }
+
+    /// A small file of its /proc folder; none of these block.
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let file = openat(
+            &self.directory,
+            name,
+            OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
+        .ok()?;
+        let mut bytes = Vec::new();
+        File::from(file)
+            .take(1 << 20)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        Some(bytes)
+    }
+}
+
+fn start_ticks(directory: &OwnedFd) -> Option<u64> {
+    let stat = openat(
+        directory,
+        "stat",
+        OFlag::O_RDONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    Some(Stat::from_read(File::from(stat)).ok()?.starttime)
+}
+
+/// `/proc/PID/stat` counts in these; the kernel rounds down.
+fn nanoseconds_per_tick() -> u64 {
+    1_000_000_000 / procfs::ticks_per_second().max(1)
+}
+
+/// Resolves `path` the way a process rooted at `root` would, without ever leaving that root and
+/// without /proc's magic links. Gives a handle that can't be read from: opening it has no effect
+/// on what it is, FIFO or device.
+pub(super) fn resolve(root: &OwnedFd, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+    openat2(
+        root,
+        path,
+        OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC | flags)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS),
+    )
+}
+
+/// Reads a regular file below `root`, unless it is larger than `limit`. A FIFO, a device or a
+/// folder in its place gives nothing and waits for nobody.
+pub(super) fn read_regular(root: &OwnedFd, path: &Path, limit: u64) -> Option<Vec<u8>> {
+    let handle = resolve(root, path, OFlag::empty()).ok()?;
+    let stat = fstat(&handle).ok()?;
+    let regular = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+    if !regular || u64::try_from(stat.st_size).ok()? > limit {
+        return None;
+    }
+    let file = open(
+        own_link(&handle).as_path(),
+        OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    // It may grow while it is read.
+    let mut bytes = Vec::new();
+    File::from(file)
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    (bytes.len() as u64 <= limit).then_some(bytes)
+}
+
+/// The path of an open handle, as we see it.
+pub(super) fn path_of(handle: &OwnedFd) -> nix::Result<PathBuf> {
+    readlink(own_link(handle).as_path()).map(PathBuf::from)
+}
+
+fn own_link(handle: &OwnedFd) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
+}
+
+/// Bytes as a path.
+pub(super) fn path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    fn root_of(directory: &Path) -> OwnedFd {
+        open(directory, OFlag::O_PATH, Mode::empty()).unwrap()
+    }
+
+    fn own_key() -> ProcessKey {
+        let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
+        ProcessKey {
+            pid: std::process::id(),
+            start: stat.starttime * nanoseconds_per_tick() + 1,
+        }
+    }
+
+    #[test]
+    fn a_later_process_with_the_same_pid_is_not_the_one_meant() {
+        let key = own_key();
+        assert!(Held::of(key).unwrap().is_the_same());
+        let earlier = ProcessKey {
+            start: key.start - 10 * nanoseconds_per_tick(),
+            ..key
+        };
+        assert!(Held::of(earlier).is_none());
+    }
+
+    #[test]
+    fn a_fifo_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        mkfifo(&folder.path().join("package.json"), Mode::S_IRWXU).unwrap();
+        let root = root_of(folder.path());
+        assert_eq!(read_regular(&root, Path::new("package.json"), 100), None);
+    }
+
+    #[test]
+    fn a_link_to_the_hosts_files_ends_inside_the_process_root() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("/etc/passwd", folder.path().join("package.json")).unwrap();
+        let root = root_of(folder.path());
+        assert_eq!(
+            read_regular(&root, Path::new("package.json"), 1 << 20),
+            None
+        );
+        fs::create_dir(folder.path().join("etc")).unwrap();
+        fs::write(folder.path().join("etc/passwd"), "inside").unwrap();
+        assert_eq!(
+            read_regular(&root, Path::new("package.json"), 1 << 20).unwrap(),
+            b"inside"
+        );
+    }
+
+    #[test]
+    fn a_magic_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("/proc/self/root/etc/passwd", folder.path().join("x")).unwrap();
+        let root = root_of(Path::new("/"));
+        assert_eq!(read_regular(&root, &folder.path().join("x"), 1 << 20), None);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), [b'x'; 11]).unwrap();
+        let root = root_of(folder.path());
+        assert_eq!(read_regular(&root, Path::new("a"), 10), None);
+        assert_eq!(read_regular(&root, Path::new("a"), 11).unwrap().len(), 11);
+    }
+}

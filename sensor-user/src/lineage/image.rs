@@ -1,0 +1,204 @@
+//! A started program, and the chain of programs it descends from.
+
+use std::rc::Rc;
+
+use crate::event::{Exec, ProcessKey, Text};
+
+use super::installer::{self, Interpreter, Invocation};
+
+/// One program as it was started. Shared by every process that is a fork copy of it.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "as in event::Exec")]
+pub struct Image {
+    pub executable: Text,
+    /// The same, for matching.
+    pub path: Rc<str>,
+    /// What was asked for, where it differs from the executable.
+    pub script: Option<Rc<str>>,
+    pub args: Vec<Text>,
+    pub args_truncated: bool,
+    /// `args` joined by spaces, for matching.
+    pub command_line: Rc<str>,
+    pub working_directory: Text,
+    /// The same, for matching.
+    pub directory: Rc<str>,
+    pub deleted: bool,
+    pub memfd: bool,
+    /// Whether somebody other than root can replace the executable. Absent when not known.
+    pub directory_writable: Option<bool>,
+    /// The package manager it is, if it is one.
+    pub invocation: Option<Invocation>,
+    pub interpreter: Option<Interpreter>,
+}
+
+impl Image {
+    /// From what the kernel saw at exec.
+    pub fn new(exec: &Exec) -> Self {
+        let path: Rc<str> = exec.executable.path.to_str_lossy().into();
+        let args: Vec<_> = exec.args.iter().map(Text::to_str_lossy).collect();
+        let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+        let script = (exec.requested != exec.executable.path && !exec.requested.is_empty())
+            .then(|| exec.requested.to_str_lossy().into());
+        Self {
+            invocation: installer::recognise(&path, &words),
+            interpreter: installer::interpreter(installer::basename(&path)),
+            command_line: words.join(" ").into(),
+            script,
+            executable: exec.executable.path.clone(),
+            args: exec.args.clone(),
+            args_truncated: exec.args_truncated,
+            directory: exec.working_directory.to_str_lossy().into(),
+            working_directory: exec.working_directory.clone(),
+            deleted: exec.deleted,
+            memfd: exec.memfd,
+            directory_writable: (!exec.detail_lost)
+                .then_some(exec.directory_owner != 0 || exec.directory_mode & 0o022 != 0),
+            path,
+        }
+    }
+}
+
+/// A process in a chain of ancestors, as it was when its child was made.
+///
+/// The chain is immutable and shared; it needs no table of dead processes. Its length is bounded
+/// ([`DEEPEST`]), so that neither a process that forks itself forward for ever nor dropping its
+/// chain costs more than a fixed amount.
+#[derive(Debug)]
+pub struct Node {
+    /// Which process.
+    pub key: ProcessKey,
+    /// What it ran; absent when no exec of it or of an ancestor was seen.
+    pub image: Option<Rc<Image>>,
+    /// It started `image` itself; otherwise it is a fork copy of one that did.
+    pub started: bool,
+    /// What the process was before its last exec, or the process that made it.
+    pub above: Option<Rc<Node>>,
+    depth: u16,
+    /// How many earlier programs of the same process stand directly above.
+    earlier: u8,
+}
+
+/// How many of the nearest ancestors alerts and rules see; the root of the lineage follows.
+pub const NEAREST: usize = 64;
+const DEEPEST: u16 = 2 * NEAREST as u16;
+/// Programs that one process ran before its present one. More would let it push its ancestors out.
+const EARLIER: u8 = 3;
+
+impl Node {
+    /// A process without known ancestors.
+    pub fn root(key: ProcessKey, image: Option<Rc<Image>>) -> Rc<Self> {
+        let started = image.is_some();
+        Rc::new(Self {
+            key,
+            image,
+            started,
+            above: None,
+            depth: 0,
+            earlier: 0,
+        })
+    }
+
+    /// What fork makes.
+    pub fn fork(self: &Rc<Self>, child: ProcessKey) -> Rc<Self> {
+        Rc::new(
+            Self {
+                key: child,
+                image: self.image.clone(),
+                started: false,
+                depth: self.depth + 1,
+                above: Some(Rc::clone(self)),
+                earlier: 0,
+            }
+            .shortened(),
+        )
+    }
+
+    /// What exec makes of it. A program the process had started itself stays visible above: `sh -c`
+    /// often becomes its command, and the shell's command line must not vanish with it.
+    pub fn exec(self: &Rc<Self>, image: Rc<Image>) -> Rc<Self> {
+        let (above, earlier) = if self.started {
+            (Some(self.without_oldest()), (self.earlier + 1).min(EARLIER))
+        } else {
+            (self.above.clone(), 0)
+        };
+        Rc::new(
+            Self {
+                key: self.key,
+                image: Some(image),
+                started: true,
+                depth: above.as_ref().map_or(0, |node| node.depth + 1),
+                above,
+                earlier,
+            }
+            .shortened(),
+        )
+    }
+
+    /// The chain above, nearest first, without end.
+    pub fn above(&self) -> impl Iterator<Item = &Rc<Node>> {
+        std::iter::successors(self.above.as_ref(), |node| node.above.as_ref())
+    }
+
+    /// The nearest ancestors that ran a program of their own, and the root.
+    pub fn ancestors(&self) -> Vec<&Rc<Node>> {
+        let mut all: Vec<_> = self.above().collect();
+        if all.len() > NEAREST {
+            let root = all[all.len() - 1];
+            all.truncate(NEAREST);
+            all.push(root);
+        }
+        all
+    }
+
+    /// The process that made this one.
+    pub fn parent(&self) -> Option<&Rc<Node>> {
+        self.above().find(|node| node.key != self.key)
+    }
+
+    fn with_above(&self, above: Option<Rc<Node>>) -> Self {
+        Self {
+            key: self.key,
+            image: self.image.clone(),
+            started: self.started,
+            depth: above.as_ref().map_or(0, |node| node.depth + 1),
+            above,
+            earlier: self.earlier,
+        }
+    }
+
+    /// Itself, less the oldest of the process's earlier programs once there are too many.
+    fn without_oldest(self: &Rc<Self>) -> Rc<Self> {
+        if self.earlier < EARLIER {
+            return Rc::clone(self);
+        }
+        let kept: Vec<_> = std::iter::once(self)
+            .chain(self.above())
+            .take(usize::from(EARLIER))
+            .collect();
+        let oldest = kept[kept.len() - 1].above.as_ref();
+        rebuild(&kept, oldest.and_then(|node| node.above.clone()))
+    }
+
+    fn shortened(self) -> Self {
+        if self.depth < DEEPEST {
+            return self;
+        }
+        let all: Vec<_> = self.above().collect();
+        let root = all[all.len() - 1];
+        let end = Rc::new(root.with_above(None));
+        let above = rebuild(&all[..NEAREST], Some(end));
+        self.with_above(Some(above))
+    }
+}
+
+/// `nodes`, nearest first, standing on `end`.
+fn rebuild(nodes: &[&Rc<Node>], end: Option<Rc<Node>>) -> Rc<Node> {
+    let (last, rest) = nodes
+        .split_last()
+        .expect("a chain that is rebuilt has at least one node");
+    rest.iter()
+        .rev()
+        .fold(Rc::new(last.with_above(end)), |above, node| {
+            Rc::new(node.with_above(Some(above)))
+        })
+}

@@ -1,0 +1,332 @@
+//! The process tree: who descends from whom, what each process runs, and what it is part of.
+//!
+//! Goals: no child is ever lost from its lineage, whatever was missed (the kernel's own set names
+//! the root of every event); nothing a process does takes it out of its scopes; memory stays flat
+//! however many processes come and go. Pure: fed by fork, exec and exit events only.
+
+mod editors;
+mod image;
+mod installer;
+mod scope;
+mod verbs;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::attribution;
+use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
+
+pub use image::{Image, NEAREST, Node};
+pub use installer::{Interpreter, Invocation, Manager};
+pub use scope::{Context, InstallSession};
+
+/// An ended process stays known for late events, but not longer than this,
+const REMEMBERED: u64 = 10_000_000_000;
+/// and not more of them than this.
+const REMEMBERED_MOST: usize = 4096;
+/// Where the ends of processes were lost: the number of entries at which the longest silent go.
+const TABLE_MOST: usize = 1 << 18;
+
+/// A process in a watched lineage.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// Its place among its ancestors.
+    pub node: Rc<Node>,
+    /// What it is part of.
+    pub context: Rc<Context>,
+    /// Where its lineage began.
+    pub root: ProcessKey,
+    /// Changes whenever `node` or `context` does; unique over all processes.
+    pub stamp: u64,
+    /// Its fork was not seen.
+    pub adopted: bool,
+    ended: bool,
+    seen: u64,
+}
+
+impl Process {
+    /// What it runs, where that is known.
+    pub fn image(&self) -> Option<&Rc<Image>> {
+        self.node.image.as_ref()
+    }
+}
+
+/// Where a lineage began.
+#[derive(Debug)]
+struct Root {
+    node: Rc<Node>,
+    context: Rc<Context>,
+    members: usize,
+}
+
+/// All processes of all watched lineages.
+#[derive(Debug, Default)]
+pub struct Lineage {
+    processes: HashMap<ProcessKey, Process>,
+    /// The newest process of each pid.
+    current: HashMap<u32, u64>,
+    roots: HashMap<ProcessKey, Root>,
+    ended: VecDeque<(ProcessKey, u64)>,
+    stamps: u64,
+    /// Processes below a root that were seen acting though their fork never was.
+    forks_missed: u64,
+}
+
+impl Lineage {
+    /// A process was made.
+    pub fn fork(&mut self, actor: &Actor, child: ProcessKey, time: u64) {
+        let parent = self.acting(actor, time).clone();
+        let context = Rc::clone(&parent.context);
+        match self.processes.get_mut(&child) {
+            None => {
+                let node = parent.node.fork(child);
+                self.insert(child, node, context, parent.root, false, time);
+            }
+            // It was seen acting before its fork was: it takes the place it belongs to.
+            Some(early) if early.adopted => {
+                early.adopted = false;
+                self.forks_missed -= 1;
+                let node = parent.node.fork(child);
+                early.node = match early.node.image.clone() {
+                    Some(image) if early.node.started => node.exec(image),
+                    _ => node,
+                };
+                if early.context.install.is_none() && context.install.is_some() {
+                    early.context = context;
+                }
+                early.stamp = next(&mut self.stamps);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// A program was started.
+    pub fn exec(&mut self, actor: &Actor, exec: &Exec, time: u64) -> &Process {
+        let image = Rc::new(Image::new(exec));
+        if !self.processes.contains_key(&actor.process) {
+            self.adopt(actor, Some(exec.parent_pid), time);
+        }
+        let stamp = next(&mut self.stamps);
+        let process = self.known(actor, time);
+        process.stamp = stamp;
+        // A thread that starts a program after the leader's end keeps the process alive.
+        process.ended = false;
+        let mut context = (*process.context).clone();
+        context.enter(actor, &image, time);
+        attribution::at_exec(&mut context, process.image(), &image, exec);
+        process.context = Rc::new(context);
+        process.node = process.node.exec(image);
+        if actor.process == actor.root {
+            let (node, context) = (Rc::clone(&process.node), Rc::clone(&process.context));
+            if let Some(root) = self.roots.get_mut(&actor.root) {
+                root.node = node;
+                root.context = context;
+            }
+        }
+        &self.processes[&actor.process]
+    }
+
+    /// The last thread of a process ended.
+    pub fn exit(&mut self, actor: &Actor, time: u64) {
+        if let Some(process) = self.processes.get_mut(&actor.process) {
+            process.ended = true;
+            self.ended.push_back((actor.process, time));
+        }
+        self.forget(time);
+    }
+
+    /// The process behind an event; made known if it was not.
+    pub fn acting(&mut self, actor: &Actor, time: u64) -> &Process {
+        if !self.processes.contains_key(&actor.process) {
+            self.adopt(actor, None, time);
+        }
+        self.known(actor, time)
+    }
+
+    /// The process read from a package's folder.
+    pub fn module(&mut self, actor: &Actor, path: &Text, time: u64) {
+        self.acting(actor, time);
+        let stamp = next(&mut self.stamps);
+        let process = self.known(actor, time);
+        let manages = process.image().is_some_and(|i| i.invocation.is_some());
+        if !manages && let Some(context) = attribution::at_import(&process.context, path) {
+            process.context = Rc::new(context);
+            process.stamp = stamp;
+        }
+    }
+
+    /// A package's manifest was read. Whether it said anything new.
+    pub fn manifest(&mut self, about: ProcessKey, manifest: &Manifest) -> bool {
+        let package = self
+            .processes
+            .get(&about)
+            .and_then(|process| process.context.package.as_ref());
+        package.is_some_and(|package| package.borrow_mut().read(manifest))
+    }
+
+    /// A process that is known.
+    pub fn get(&self, key: ProcessKey) -> Option<&Process> {
+        self.processes.get(&key)
+    }
+
+    /// Processes of one lineage, or of all, that have not ended, by pid.
+    pub fn alive(&self, root: Option<ProcessKey>) -> Vec<&Process> {
+        let mut alive: Vec<_> = self
+            .processes
+            .values()
+            .filter(|process| !process.ended && root.is_none_or(|root| process.root == root))
+            .collect();
+        alive.sort_by_key(|process| process.node.key);
+        alive
+    }
+
+    /// Processes below a root that acted though their fork was never seen: a sure sign of loss.
+    pub fn forks_missed(&self) -> u64 {
+        self.forks_missed
+    }
+
+    /// Whether any process of this lineage is still known.
+    pub fn has_root(&self, root: ProcessKey) -> bool {
+        self.roots.contains_key(&root)
+    }
+
+    fn known(&mut self, actor: &Actor, time: u64) -> &mut Process {
+        let process = self
+            .processes
+            .get_mut(&actor.process)
+            .expect("every caller has made the process known");
+        process.seen = time;
+        process
+    }
+
+    /// A process whose fork was not seen. It belongs where the kernel says: to its root's lineage,
+    /// below its parent if that one is known, otherwise below the root.
+    fn adopt(&mut self, actor: &Actor, parent: Option<u32>, time: u64) {
+        let parent = parent
+            .and_then(|pid| {
+                Some(ProcessKey {
+                    pid,
+                    start: *self.current.get(&pid)?,
+                })
+            })
+            .and_then(|key| self.processes.get(&key))
+            .filter(|parent| parent.root == actor.root && parent.node.key != actor.process);
+        let place = parent
+            .map(|parent| (&parent.node, &parent.context))
+            .or_else(|| {
+                let root = self.roots.get(&actor.root)?;
+                Some((&root.node, &root.context))
+            });
+        let (node, context) = match place {
+            Some((node, context)) => (node.fork(actor.process), Rc::clone(context)),
+            None if actor.process == actor.root => (Node::root(actor.root, None), Rc::default()),
+            None => {
+                let root = Node::root(actor.root, None);
+                (root.fork(actor.process), Rc::default())
+            }
+        };
+        self.insert(actor.process, node, context, actor.root, true, time);
+    }
+
+    fn insert(
+        &mut self,
+        key: ProcessKey,
+        node: Rc<Node>,
+        context: Rc<Context>,
+        root: ProcessKey,
+        adopted: bool,
+        time: u64,
+    ) {
+        // The end of the pid's earlier process was missed.
+        let earlier = self.current.get(&key.pid).copied();
+        if let Some(start) = earlier.filter(|&start| start < key.start) {
+            let old = ProcessKey {
+                pid: key.pid,
+                start,
+            };
+            if let Some(process) = self.processes.get_mut(&old).filter(|p| !p.ended) {
+                process.ended = true;
+                self.ended.push_back((old, time));
+            }
+        }
+        let ended = earlier.is_some_and(|start| start > key.start);
+        if ended {
+            self.ended.push_back((key, time));
+        } else {
+            self.current.insert(key.pid, key.start);
+        }
+        let adopted = adopted && key != root;
+        let entry = self.roots.entry(root).or_insert_with(|| Root {
+            node: match key == root {
+                true => Rc::clone(&node),
+                false => Node::root(root, None),
+            },
+            context: Rc::clone(&context),
+            members: 0,
+        });
+        entry.members += 1;
+        self.forks_missed += u64::from(adopted);
+        let process = Process {
+            node,
+            context,
+            root,
+            stamp: next(&mut self.stamps),
+            adopted,
+            ended,
+            seen: time,
+        };
+        self.processes.insert(key, process);
+        self.forget(time);
+        if self.processes.len() > TABLE_MOST {
+            self.forget_silent(key);
+        }
+    }
+
+    fn forget(&mut self, now: u64) {
+        while let Some(&(key, at)) = self.ended.front() {
+            if self.ended.len() <= REMEMBERED_MOST && now.saturating_sub(at) <= REMEMBERED {
+                break;
+            }
+            self.ended.pop_front();
+            if self.processes.get(&key).is_some_and(|p| p.ended) {
+                self.remove(key);
+            }
+        }
+    }
+
+    /// Half of the table, those that were silent the longest. They come back by their root's name.
+    fn forget_silent(&mut self, except: ProcessKey) {
+        let mut all: Vec<_> = self.processes.iter().map(|(k, p)| (p.seen, *k)).collect();
+        all.sort_unstable();
+        for &(_, key) in all
+            .iter()
+            .take(TABLE_MOST / 2)
+            .filter(|(_, k)| *k != except)
+        {
+            self.remove(key);
+        }
+    }
+
+    fn remove(&mut self, key: ProcessKey) {
+        let Some(process) = self.processes.remove(&key) else {
+            return;
+        };
+        if self.current.get(&key.pid) == Some(&key.start) {
+            self.current.remove(&key.pid);
+        }
+        if let Some(root) = self.roots.get_mut(&process.root) {
+            root.members -= 1;
+            if root.members == 0 {
+                self.roots.remove(&process.root);
+            }
+        }
+    }
+}
+
+fn next(stamps: &mut u64) -> u64 {
+    *stamps += 1;
+    *stamps
+}

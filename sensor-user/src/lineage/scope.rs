@@ -1,0 +1,170 @@
+//! Scopes and install sessions: what a process is part of, copied at fork and frozen.
+//!
+//! Nothing a process does later takes it out: no `env -i`, chdir, setsid, double fork or dead
+//! parent. An exec can only add: a package manager's install verb starts an install session where
+//! there is none, a node or python starts the runtime scope.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::alert::schema::Scope;
+use crate::attribution::{Attribution, CiStep, folder_holds};
+use crate::event::{Actor, ProcessKey};
+
+use super::editors;
+use super::image::Image;
+
+/// A package manager's install command and everything descended from it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InstallSession {
+    /// The process that ran the command.
+    pub root: ProcessKey,
+    /// `npm`, `pip`, …
+    pub installer: Rc<str>,
+    /// Its command line.
+    pub command: Rc<str>,
+    /// Where it was started.
+    pub working_directory: Rc<str>,
+    /// The folder it installs into: an option's, or where it was started.
+    pub project: Rc<str>,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub started: u64,
+    /// As whom.
+    pub uid: u32,
+}
+
+/// What a process is part of.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The outermost install; nested ones stay in it.
+    pub install: Option<Rc<InstallSession>>,
+    /// Library code runs here.
+    pub runtime: bool,
+    /// The folder of the project: of the install, otherwise of the outermost manager command.
+    pub project: Option<Rc<str>>,
+    /// Whose code this is. Shared by all processes it was copied to, since a manifest is read a
+    /// moment after the process that it describes began.
+    pub package: Option<Rc<RefCell<Attribution>>>,
+    /// The CI job.
+    pub ci: Option<Rc<CiStep>>,
+}
+
+impl Context {
+    /// Adds what starting this program adds.
+    pub(super) fn enter(&mut self, actor: &Actor, image: &Image, time: u64) {
+        if let Some(invocation) = &image.invocation {
+            let project = folder(&image.directory, invocation.folder.as_deref());
+            if invocation.installs && self.install.is_none() {
+                self.project = Some(Rc::clone(&project));
+                self.install = Some(Rc::new(InstallSession {
+                    root: actor.process,
+                    installer: invocation.manager.name().into(),
+                    command: Rc::clone(&image.command_line),
+                    working_directory: Rc::clone(&image.directory),
+                    project,
+                    started: time,
+                    uid: actor.uid,
+                }));
+            } else if self.project.is_none() {
+                self.project = Some(project);
+            }
+        }
+        if image.interpreter.is_some() && self.install.is_none() && !editors::owns(&image.path) {
+            self.runtime = true;
+        }
+    }
+
+    /// Whether a path lies in the project. An install that was started in a home folder or another
+    /// place of many things makes no project of it: a start-up file would lie inside.
+    pub fn in_project(&self, path: &str) -> bool {
+        self.project
+            .as_ref()
+            .is_some_and(|project| !holds_many_things(project) && folder_holds(project, path))
+    }
+
+    /// All scopes, in the order of the contract.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let install = self.install.is_some().then_some(Scope::Install);
+        let runtime = self.runtime.then_some(Scope::Runtime);
+        install.into_iter().chain(runtime).collect()
+    }
+
+    /// As rules see them: `|install|`, `|install|runtime|`.
+    pub fn scope(&self) -> Option<&'static str> {
+        match (self.install.is_some(), self.runtime) {
+            (true, true) => Some("|install|runtime|"),
+            (true, false) => Some("|install|"),
+            (false, true) => Some("|runtime|"),
+            (false, false) => None,
+        }
+    }
+}
+
+fn holds_many_things(folder: &str) -> bool {
+    let mut parts = folder.split('/').filter(|part| !part.is_empty());
+    match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => true,
+        (Some("root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"), None, _) => true,
+        (Some("home"), Some(_), None) => true,
+        (Some("var"), Some("tmp"), None) | (Some("dev"), Some("shm"), None) => true,
+        _ => false,
+    }
+}
+
+/// The folder that an option names, seen from where the command was started.
+fn folder(directory: &Rc<str>, option: Option<&str>) -> Rc<str> {
+    match option {
+        None => Rc::clone(directory),
+        Some(option) => join(directory, option).into(),
+    }
+}
+
+/// A path as the kernel would walk it, apart from symlinks.
+fn join(base: &str, path: &str) -> String {
+    let whole = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("{base}/{path}")
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in whole.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_folder_is_no_project() {
+        let inside = |project: &str, path: &str| {
+            let project = Some(project.into());
+            Context {
+                project,
+                ..Context::default()
+            }
+            .in_project(path)
+        };
+        assert!(inside("/home/a/p", "/home/a/p/.git/hooks/x"));
+        assert!(inside("/app", "/app/x"));
+        assert!(!inside("/home/a/p", "/home/a/p2/x"));
+        for home in ["/", "/root", "/home/a", "/tmp"] {
+            assert!(!inside(home, &format!("{home}/.bashrc")), "{home}");
+        }
+    }
+
+    #[test]
+    fn a_project_named_by_an_option_is_seen_from_where_the_command_was_started() {
+        assert_eq!(join("/home/a/p", "../q/./r"), "/home/a/q/r");
+        assert_eq!(join("/home/a", "/srv"), "/srv");
+        assert_eq!(join("/", "../.."), "/");
+    }
+}

@@ -1,0 +1,24 @@
+//! Real commands on a real kernel. One module per concern:
+//!
+//! - [`seeds`]: the five tests that the project began with.
+//! - [`journal`]: an alert read back from a real journald.
+//! - [`lineage`]: attempts to leave the watched tree or to overfill it.
+//! - [`accounting`]: numbered acts, counted.
+//! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
+//! - [`quiet`]: honest packages.
+//! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
+//! - [`container`]: an install inside a container.
+
+mod accounting;
+mod acts;
+mod captures;
+mod container;
+mod journal;
+mod lineage;
+mod names;
+mod outputs;
+mod quiet;
+mod refusals;
+mod rules;
+mod seeds;
+mod signals;
