@@ -45,7 +45,8 @@ missing() {
     while read -r group package unless why; do
         case " $* " in *" $group "*) ;; *) continue ;; esac
         case "$installed" in *" ii $package "*) continue ;; esac
-        [ "$unless" != - ] && command -v "$unless" >/dev/null && continue
+        # A command on PATH, or a file.
+        { command -v "$unless" || [ -e "$unless" ]; } >/dev/null && continue
         printf '%s %s\n' "$package" "$why"
     done < xtask/packages
 }
