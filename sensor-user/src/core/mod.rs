@@ -160,6 +160,9 @@ impl Core {
                 self.ask(actor, &act, time, &mut findings);
             }
         }
+        if let Body::Exec { actor, .. } = &event.body {
+            self.lineage.settle(actor.process);
+        }
         findings
     }
 
