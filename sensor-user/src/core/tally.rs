@@ -105,7 +105,10 @@ impl Tally {
                 let connects = act.word == crate::alert::schema::EventWord::Connect;
                 self.connections.attempted(moment.actor, socket, connects);
             }
-            Object::File(file) if act.category == Category::FileEvent => {
+            // An io_uring open may have been for reading.
+            Object::File(file)
+                if act.category == Category::FileEvent && file.operation != "open" =>
+            {
                 let path = file.place.path.to_str_lossy();
                 let context = &moment.process.context;
                 let inside = match &context.project {

@@ -243,6 +243,10 @@ impl Lineage {
                 Some((&root.node, &root.context))
             });
         let (node, context) = match place {
+            // The root itself, of which children were seen before.
+            Some((node, context)) if node.key == actor.process => {
+                (Rc::clone(node), Rc::clone(context))
+            }
             Some((node, context)) => (node.fork(actor.process), Rc::clone(context)),
             None if actor.process == actor.root => (Node::root(actor.root, None), Rc::default()),
             None => {

@@ -112,6 +112,17 @@ fn a_program_started_by_a_thread_after_the_leaders_end_is_alive() {
 }
 
 #[test]
+fn a_root_that_acts_after_its_children_is_not_below_itself() {
+    let stage = Stage::new("x");
+    let mut lineage = Lineage::default();
+    let child = ProcessKey { pid: 7, start: 7 };
+    lineage.acting(&stage.actor(child), 1);
+    let root = lineage.acting(&stage.actor(stage.root), 2);
+    assert!(root.node.above.is_none());
+    assert_eq!(lineage.forks_missed(), 1);
+}
+
+#[test]
 fn a_reused_pid_is_another_process() {
     let (mut stage, npm) = install();
     let first = stage.spawn(npm, "/usr/bin/dash", &["sh"], "/", &[]);
