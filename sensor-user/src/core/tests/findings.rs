@@ -24,7 +24,7 @@ fn counters(delivered: u64, received: u64, lost: u64) -> Body {
     };
     Body::Counters(Counters {
         kinds: [("connect".to_owned(), count)].into(),
-        lineage_full: 0,
+        ..Counters::default()
     })
 }
 
