@@ -36,6 +36,7 @@ enum Verb {
     Run(Box<run::RunArgs>),
     Explain(explain::Args),
     Replay(replay::ReplayArgs),
+    Rules(rules::RulesArgs),
     Selftest(selftest::SelftestArgs),
     Doctor(doctor::DoctorArgs),
     /// The privileged half of `run`
@@ -73,6 +74,7 @@ fn dispatch(verb: Verb) -> ExitCode {
         Verb::Run(args) => run::run(*args),
         Verb::Explain(args) => explain(&args),
         Verb::Replay(args) => replay::replay(&args),
+        Verb::Rules(args) => rules::run(&args),
         Verb::Selftest(args) => selftest::selftest(&args),
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sensor => sensor::sensor(),

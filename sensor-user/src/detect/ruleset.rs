@@ -112,6 +112,16 @@ impl RuleSet {
         }
     }
 
+    /// Takes a rule out of use: it raises nothing and has nothing watched. Whether there is one of
+    /// this id that was in use.
+    pub fn disable(&mut self, id: &str) -> bool {
+        let Some(index) = self.by_id.remove(id) else {
+            return false;
+        };
+        self.watch[index].clear();
+        true
+    }
+
     /// The rules that match, in the order they were loaded.
     pub fn evaluate(&self, subject: &Subject) -> Vec<Hit<'_>> {
         let mut hits: Vec<(usize, Hit<'_>)> = self.engines[subject.category as usize]

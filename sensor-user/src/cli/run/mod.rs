@@ -57,6 +57,10 @@ enum SetupError {
     Tuning(#[from] TuningError),
     #[error("the rules have mistakes; `pkgwarden rules check` shows them as well:\n{0}")]
     Rules(LoadErrors),
+    #[error(
+        "the configuration disables the rule {0:?}, and there is none: `pkgwarden rules list` names all ids"
+    )]
+    NoSuchRule(String),
     #[error(transparent)]
     Caller(#[from] CallerError),
     #[error(transparent)]
@@ -82,8 +86,13 @@ struct Files {
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     match prepare_and_run(args) {
         Ok(status) => ExitCode::from(status),
-        Err(error) => {
+        // Many lines, which were made harmless where they were written.
+        Err(error @ SetupError::Rules(_)) => {
             say(&error.to_string());
+            ExitCode::from(SETUP)
+        }
+        Err(error) => {
+            say(&escape::terminal(&error.to_string()));
             ExitCode::from(SETUP)
         }
     }
@@ -104,7 +113,12 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         Some(caller) => caller.act(open)??,
         None => open()?,
     };
-    let rules = RuleSet::load(&watching.sources()).map_err(SetupError::Rules)?;
+    let mut rules = RuleSet::load(&watching.sources()).map_err(SetupError::Rules)?;
+    for id in &watching.disabled {
+        if !rules.disable(id) {
+            return Err(SetupError::NoSuchRule(id.clone()));
+        }
+    }
     if let Some(caller) = &caller {
         say(&format!(
             "the command runs as {}: run pkgwarden without sudo, it asks sudo itself for what it needs",
@@ -126,7 +140,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         rules,
         trust: watching.trust,
     });
-    let mut pipeline = Pipeline::new(core, sinks, watching.disabled);
+    let mut pipeline = Pipeline::new(core, sinks);
     if let Some(file) = files.record {
         pipeline.record_to(file);
     }

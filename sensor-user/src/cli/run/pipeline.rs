@@ -6,9 +6,11 @@ use std::io::BufWriter;
 use super::sinks::{Sinks, say_line};
 use super::source::Batch;
 use crate::alert::report::Report;
+use crate::alert::schema;
 use crate::core::{Core, Finding};
-use crate::edge::{Edge, boottime};
+use crate::edge::{Edge, boottime, host};
 use crate::event::{Body, Event, ProcessKey, capture};
+use crate::health::{Code, Health};
 
 /// One run's way from events to findings.
 pub(crate) struct Pipeline {
@@ -17,8 +19,6 @@ pub(crate) struct Pipeline {
     core: Core,
     pub(crate) sinks: Sinks,
     only: Option<(ProcessKey, u64)>,
-    /// Ids of rules that raise nothing.
-    disabled: Vec<String>,
     /// Why the report can't be complete, beyond what the core knows.
     troubles: Vec<String>,
     /// Already told that the edge reads nothing any more.
@@ -26,14 +26,13 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(core: Core, sinks: Sinks, disabled: Vec<String>) -> Self {
+    pub(crate) fn new(core: Core, sinks: Sinks) -> Self {
         Self {
             edge: Edge::default(),
             capture: None,
             core,
             sinks,
             only: None,
-            disabled,
             troubles: Vec::new(),
             edge_told: false,
         }
@@ -66,11 +65,7 @@ impl Pipeline {
         }
         if self.edge.is_broken() && !self.edge_told {
             self.edge_told = true;
-            say_line(Some(
-                "pkgwarden: files of watched packages could not be read in time, three times; \
-                 no more are read, and some package names may be missing"
-                    .to_owned(),
-            ));
+            self.sinks.health(&edge_health());
         }
         self.flush();
     }
@@ -100,7 +95,6 @@ impl Pipeline {
         }
         for finding in self.core.handle(&event) {
             match finding {
-                Finding::Alert(alert) if self.disabled.contains(&alert.rule.id) => {}
                 Finding::Alert(alert) => self.sinks.alert(*alert),
                 Finding::Suppressed(_) => {}
                 Finding::Health(health) => self.sinks.health(&health),
@@ -150,4 +144,23 @@ fn own(time: u64, body: Body) -> Event {
         sequence: 0,
         body,
     }
+}
+
+fn edge_health() -> Health {
+    let machine = host();
+    let host = schema::Host {
+        name: machine.name,
+        id: machine.id,
+        boot_id: machine.boot_id,
+    };
+    let cause =
+        "three reads of watched packages' files did not come back in time; no more are begun";
+    let time = jiff::Timestamp::now();
+    Health::new(
+        host,
+        format!("{time:.9}"),
+        Code::ReadRefused,
+        cause.to_owned(),
+        None,
+    )
 }

@@ -20,7 +20,7 @@ pub(crate) struct Batch {
 /// A working sensor.
 pub(crate) enum Source {
     Here(Box<Sensor>, Vec<Hook>),
-    Sudo(Remote),
+    Sudo(Box<Remote>),
 }
 
 /// Why nothing can be watched, or no longer.
@@ -42,7 +42,8 @@ impl Source {
         } else {
             let program = std::env::current_exe()
                 .map_or_else(|_| OsString::from("pkgwarden"), OsString::from);
-            Ok(Source::Sudo(Remote::start(&program, config).await?))
+            let remote = Remote::start(&program, config).await?;
+            Ok(Source::Sudo(Box::new(remote)))
         }
     }
 

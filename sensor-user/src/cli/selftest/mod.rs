@@ -193,7 +193,7 @@ async fn run(
         rules,
         trust: Trust::default(),
     });
-    let mut pipeline = Pipeline::new(core, Sinks::kept_only(Level::Informational), Vec::new());
+    let mut pipeline = Pipeline::new(core, Sinks::kept_only(Level::Informational));
     let task = Task {
         command: prepared.command,
         environment: Some(scratch.environment(&prepared.variables)),

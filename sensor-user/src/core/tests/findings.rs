@@ -24,7 +24,7 @@ fn counters(delivered: u64, received: u64, lost: u64) -> Body {
     };
     Body::Counters(Counters {
         kinds: [("connect".to_owned(), count)].into(),
-        lineage_full: 0,
+        ..Counters::default()
     })
 }
 
@@ -133,6 +133,28 @@ fn a_file_renamed_into_place_is_as_good_as_written_there() {
     assert_eq!(alert.evidence.event, EventWord::Rename);
     assert_eq!(alert.evidence.fields["FileOperation"], "rename");
     assert_eq!(outcome.report.files_outside_project, ["/home/dev/.bashrc"]);
+}
+
+#[test]
+fn a_program_made_ready_elsewhere_is_executable_where_it_is_renamed_to() {
+    let (mut stage, python) = python();
+    let actor = stage.actor(python);
+    let (from, to) = (place("/tmp/x"), place("/home/dev/.config/systemd/user/x"));
+    stage.push(Body::Chmod {
+        actor,
+        place: from.clone(),
+        mode: 0o755,
+        errno: 0,
+    });
+    stage.push(Body::Rename {
+        actor,
+        from,
+        to,
+        errno: 0,
+    });
+    let alert = &play(&stage).alerts[0];
+    assert_eq!(alert.evidence.fields["FileExecutable"], "true");
+    assert_eq!(alert.file.as_ref().unwrap().mode.as_deref(), Some("0755"));
 }
 
 #[test]

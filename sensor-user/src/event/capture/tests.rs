@@ -261,6 +261,7 @@ fn body() -> impl Strategy<Value = Body> {
             Body::Counters(Counters {
                 kinds,
                 lineage_full: n.2,
+                out_of_order: n.2,
             })
         }),
         (key(), n).prop_map(|(root, n)| Body::CommandEnded { root, status: n.1 }),
