@@ -137,12 +137,14 @@ fn a_ring_that_is_too_small_loses_detail_and_says_so_and_keeps_the_lineage() {
     const ACTS: usize = 500;
     let _turn = Turn::alone();
     let scratch = Scratch::new();
+    // A file, so that the marker stands on the last command's line alone.
     let script = format!(
-        "{ACT} long-exec {ACTS} in {}; sh -c ': the-count-is-done'; :",
+        "{ACT} long-exec {ACTS} in {}\nsh -c ': the-count-is-done'\n:\n",
         scratch.tmp().display()
     );
+    scratch.write("script.sh", script);
 
-    let seen = Watched::run(&scratch, ["sh", "-c", &script])
+    let seen = Watched::run(&scratch, ["sh", "script.sh"])
         .options(numbered_rules())
         .tuning("detail_ring_bytes=4096")
         .finish();

@@ -8,12 +8,8 @@ use tests::{Scratch, Seen, Turn, Watched, fixture, need, pkgwarden, require};
 
 fn replay(capture: &Path) -> Output {
     Command::new(pkgwarden())
-        .args([
-            "replay".as_ref(),
-            capture.as_os_str(),
-            "--alerts".as_ref(),
-            "-".as_ref(),
-        ])
+        .args(["replay", "--min-level", "medium"])
+        .arg(capture)
         .output()
         .unwrap()
 }

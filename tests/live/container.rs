@@ -95,10 +95,9 @@ fn an_alert_from_inside_a_container_carries_its_id_and_its_package() {
     let archive = fixture::npm_archive(&scratch, "recon-postinstall");
     let container = Container::new(&scratch, &["npm", "install", &archive, "--offline"]);
 
-    let seen = Watched::run(&scratch, container.run())
-        .inside(["env", "-C", scratch.project().to_str().unwrap()])
-        .inside(unified())
-        .finish();
+    let mut line = unified();
+    line.extend(container.run());
+    let seen = Watched::run(&scratch, line).finish();
 
     if seen.code() != 0 && seen.stderr.contains("crun") && seen.stdout.is_empty() {
         return require::skip(&format!("crun does not work here: {}", seen.stderr.trim()));

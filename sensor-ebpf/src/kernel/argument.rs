@@ -6,7 +6,7 @@ use sensor_ebpf::abi::path::{ARGUMENT_MAX, TRUNCATED};
 use super::{
     component, object,
     scratch::{self, Scratch},
-    walk::{Ask, Walk},
+    walk::{Ask, walk},
 };
 
 /// A path argument in the scratch body: the kernel path of its base, then its own bytes.
@@ -53,14 +53,14 @@ pub fn copy(
     let mut argument = Argument {
         base: 0,
         argument: length | truncated,
-        wanted: ask(start, length),
+        wanted: ask_argument(start, length),
         length,
     };
     if !absolute {
         let ask = if length == 0 { Ask::File } else { Ask::Base };
         if let Some(path) = object::base(task, directory) {
-            let walk = Walk::run(path, start + length, ask);
-            argument.base = walk.section();
+            let walk = walk(scratch, path, start + length, ask);
+            argument.base = walk.section;
             argument.wanted |= walk.wanted;
             argument.length += walk.length;
         }
@@ -86,9 +86,11 @@ struct Split {
     wanted: u32,
 }
 
-/// Operations that some watch entry wants on an argument in the body.
-#[inline(always)]
-fn ask(start: u32, length: u32) -> u32 {
+/// Operations that some watch entry wants on an argument in the body. Global, so that the verifier
+/// looks at it once for each program.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn ask_argument(start: u32, length: u32) -> u32 {
     let mut split = Split {
         start,
         length,
@@ -109,7 +111,7 @@ fn ask(start: u32, length: u32) -> u32 {
 
 /// One step of `bpf_loop`: one byte; at the end of a component, asks about it.
 unsafe extern "C" fn byte(index: u64, split: *mut Split) -> i64 {
-    // SAFETY: `ask` passes its split.
+    // SAFETY: `ask_argument` passes its split.
     let split = unsafe { &mut *split };
     let index = index as u32;
     let Some(scratch) = scratch::scratch() else {

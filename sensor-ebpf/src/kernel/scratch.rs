@@ -3,7 +3,7 @@
 use aya_ebpf::{helpers::generated::bpf_get_smp_processor_id, macros::map, maps::Array};
 use sensor_ebpf::abi::process::Exec;
 
-use super::atomic;
+use super::{atomic, walk::Walk};
 
 /// Offsets into the body are masked with this, which is how the verifier knows their bound.
 pub const MASK: u32 = 0xffff;
@@ -12,6 +12,8 @@ pub const MASK: u32 = 0xffff;
 #[repr(C)]
 pub struct Scratch {
     busy: u64,
+    /// The walk under way.
+    pub walk: Walk,
     /// The small record of an exec, while `body` holds the big one.
     pub exec: Exec,
     /// Twice the mask: whatever begins at a masked offset and is no longer than the mask is inside.

@@ -7,7 +7,7 @@ use super::{
     component,
     object::Path,
     read::{field, offset},
-    scratch,
+    scratch::{self, Scratch},
 };
 
 /// More steps than a path of [`path::MAX`] bytes has components and mounts.
@@ -16,7 +16,8 @@ const STEPS: u32 = 4 * path::MAX as u32;
 /// Longest component of any file system (`NAME_MAX`).
 const NAME_MAX: u32 = 255;
 
-/// The state of a walk, on the caller's stack.
+/// The state of a walk. It lies in the scratch: the frames of a program, of the walk and of its
+/// callees share 512 bytes of stack.
 #[repr(C)]
 pub struct Walk {
     dentry: u64,
@@ -25,19 +26,16 @@ pub struct Walk {
     /// folder when the current one is `node_modules` or `site-packages`.
     below: u64,
     two_below: u64,
-    /// The package's folder.
-    pub module: u64,
+    module: u64,
     /// Where the path goes in the scratch body.
     start: u32,
     /// Bytes written.
-    pub length: u32,
-    /// Operations that some watch entry wants on this path.
-    pub wanted: u32,
-    /// Not the whole path.
+    length: u32,
+    wanted: u32,
     truncated: u32,
     /// Whether to ask the watch entries.
     asking: u32,
-    /// Whether the last component is the last of the path that is asked about.
+    /// Whether the current component is the last of the path that is asked about.
     leaf: u32,
     /// The component below begins with `@`: an npm scope.
     scope_below: u32,
@@ -55,48 +53,84 @@ pub enum Ask {
     Base,
 }
 
-impl Walk {
-    /// Walks `path` and writes it, leaf first, at `start` of the scratch body.
-    #[inline(always)]
-    pub fn run(path: Path, start: u32, ask: Ask) -> Walk {
-        let mut walk = Walk {
-            dentry: path.dentry,
-            mount: path.mount,
-            below: 0,
-            two_below: 0,
-            module: 0,
-            start,
-            length: 0,
-            wanted: 0,
-            truncated: 0,
-            asking: (ask != Ask::Nothing) as u32,
-            leaf: (ask == Ask::File) as u32,
-            scope_below: 0,
-            reserved: 0,
-        };
-        // SAFETY: the callback has the signature that bpf_loop wants, and the walk outlives it.
-        let steps = unsafe { bpf_loop(STEPS, step as *mut _, (&raw mut walk).cast(), 0) };
-        if steps < 0 || steps >= i64::from(STEPS) {
-            walk.truncated = path::TRUNCATED;
-        }
-        walk
-    }
+/// What a walk found.
+#[derive(Clone, Copy)]
+pub struct Walked {
+    /// Bytes written.
+    pub length: u32,
+    /// The length as records have it.
+    pub section: u32,
+    /// Operations that some watch entry wants on this path.
+    pub wanted: u32,
+    /// The package's folder; 0 for none.
+    pub module: u64,
+}
 
-    /// The section's length as records have it.
-    #[inline(always)]
-    pub fn section(&self) -> u32 {
-        self.length | self.truncated
+/// Walks `path` and writes it, leaf first, at `start` of the scratch body.
+#[inline(always)]
+pub fn walk(scratch: *mut Scratch, path: Path, start: u32, ask: Ask) -> Walked {
+    // SAFETY: this CPU's own scratch, which the caller holds.
+    let state = unsafe { &mut (*scratch).walk };
+    *state = Walk {
+        dentry: path.dentry,
+        mount: path.mount,
+        below: 0,
+        two_below: 0,
+        module: 0,
+        start,
+        length: 0,
+        wanted: 0,
+        truncated: 0,
+        asking: (ask != Ask::Nothing) as u32,
+        leaf: (ask == Ask::File) as u32,
+        scope_below: 0,
+        reserved: 0,
+    };
+    // A kernel path is never longer, and no section may look so.
+    let length = climb().min(path::MAX as u32);
+    let Walk {
+        truncated,
+        wanted,
+        module,
+        ..
+    } = *state;
+    Walked {
+        length,
+        section: length | truncated,
+        wanted,
+        module,
     }
+}
+
+/// Takes the steps of the walk that the scratch holds; returns the bytes written. Global, so that
+/// the verifier looks at it once for each program.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn climb() -> u32 {
+    let Some(scratch) = scratch::scratch() else {
+        return 0;
+    };
+    // SAFETY: the callback has the signature that bpf_loop wants.
+    let steps = unsafe { bpf_loop(STEPS, step as *mut _, core::ptr::null_mut(), 0) };
+    // SAFETY: this CPU's own scratch.
+    let state = unsafe { &mut (*scratch).walk };
+    if steps < 0 || steps >= i64::from(STEPS) {
+        state.truncated = path::TRUNCATED;
+    }
+    state.length
 }
 
 const GO_ON: i64 = 0;
 const STOP: i64 = 1;
 
 /// One step of `bpf_loop`: one component, or out of one mount.
-unsafe extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
-    // SAFETY: `run` passes its walk.
-    let walk = unsafe { &mut *walk };
-    match advance(walk) {
+unsafe extern "C" fn step(_index: u64, _context: *mut u8) -> i64 {
+    let Some(scratch) = scratch::scratch() else {
+        return STOP;
+    };
+    // SAFETY: this CPU's own scratch.
+    let walk = unsafe { &mut (*scratch).walk };
+    match advance(scratch, walk) {
         Some(verdict) => verdict,
         None => {
             walk.truncated = path::TRUNCATED;
@@ -106,7 +140,7 @@ unsafe extern "C" fn step(_index: u64, walk: *mut Walk) -> i64 {
 }
 
 #[inline(always)]
-fn advance(walk: &mut Walk) -> Option<i64> {
+fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
     let root: u64 = field!(walk.mount, vfsmount_root)?;
     if walk.dentry == root {
         let mount = walk.mount.wrapping_sub(u64::from(offset!(mount_vfsmount)));
@@ -127,7 +161,6 @@ fn advance(walk: &mut Walk) -> Option<i64> {
     if length > NAME_MAX || walk.length + length + 1 > path::MAX as u32 {
         return None;
     }
-    let scratch = scratch::scratch()?;
     let target = scratch::at(scratch, walk.start + walk.length);
     // SAFETY: at most 255 bytes, inside the body; the helper checks the source.
     if unsafe { bpf_probe_read_kernel(target.cast(), length & NAME_MAX, name as *const _) } != 0 {

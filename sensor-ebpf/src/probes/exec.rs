@@ -16,13 +16,13 @@ use sensor_ebpf::abi::{
     process::{DELETED, Exec, MEMFD, TAIL},
 };
 
-use super::{errno, result};
+use super::{ended, errno, syscall};
 use crate::kernel::{
     argument, lineage, object,
     read::{field, offset},
     record::{self, Ring},
     scratch::{self, Scratch},
-    walk::{Ask, Walk},
+    walk::{Ask, Walked, walk},
 };
 
 /// Names of the variables that are wanted, by their first bytes, zero-padded.
@@ -59,7 +59,8 @@ fn executed(binprm: u64) -> Option<()> {
     let done = scratch::with(|scratch| {
         // SAFETY: this CPU's own scratch.
         unsafe { (*scratch).exec.header = header };
-        let path = Walk::run(
+        let path = walk(
+            scratch,
             object::file_path(file)?,
             size_of::<ExecDetail>() as u32,
             Ask::Nothing,
@@ -146,10 +147,10 @@ fn detail(
     task: u64,
     memory: u64,
     binprm: u64,
-    executable: &Walk,
+    executable: &Walked,
 ) -> Option<()> {
     let mut at = size_of::<ExecDetail>() as u32 + executable.length;
-    let folder = Walk::run(object::working_directory(task)?, at, Ask::Nothing);
+    let folder = walk(scratch, object::working_directory(task)?, at, Ask::Nothing);
     at += folder.length;
     let filename: u64 = field!(binprm, bprm_filename)?;
     let requested = argument::copy_kernel(scratch, filename, at).unwrap_or(0);
@@ -199,8 +200,8 @@ fn detail(
     unsafe {
         (*record).header = (*scratch).exec.header;
         (*record).header.kind = kind::EXEC_DETAIL;
-        (*record).executable = executable.section();
-        (*record).working_directory = folder.section();
+        (*record).executable = executable.section;
+        (*record).working_directory = folder.section;
         (*record).requested = requested;
         (*record).arguments_head = head;
         (*record).arguments_tail = tail;
@@ -287,24 +288,18 @@ fn wanted(mut name: [u8; VARIABLE_KEY]) -> bool {
     VARIABLES.get_ptr(name).is_some()
 }
 
-/// `execve` since its tracepoint exists; arguments: filename, argv, envp.
-#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
+/// At the exits of `execve(filename, argv, envp)` and
+/// `execveat(directory, filename, argv, envp, flags)`.
+#[tracepoint]
 pub fn execve_exit(context: TracePointContext) -> u32 {
-    failed(&context, false);
-    0
-}
-
-/// Arguments: directory, filename, argv, envp, flags.
-#[tracepoint(category = "syscalls", name = "sys_exit_execveat")]
-pub fn execveat_exit(context: TracePointContext) -> u32 {
-    failed(&context, true);
+    failed(&context);
     0
 }
 
 /// The arguments are still there, since nothing was replaced.
 #[inline(always)]
-fn failed(context: &TracePointContext, at_directory: bool) -> Option<()> {
-    let result = result(context)?;
+fn failed(context: &TracePointContext) -> Option<()> {
+    let (number, result) = ended(context)?;
     if result >= 0 {
         return None;
     }
@@ -315,7 +310,7 @@ fn failed(context: &TracePointContext, at_directory: bool) -> Option<()> {
     let done = scratch::with(|scratch| {
         let registers = object::registers();
         let first: u64 = field!(registers, regs_0)?;
-        let (directory, name) = if at_directory {
+        let (directory, name) = if number == syscall::EXECVEAT {
             (first as i32, field!(registers, regs_1)?)
         } else {
             (-1, first)

@@ -13,13 +13,13 @@ use sensor_ebpf::abi::{
     lineage::Lineage,
 };
 
-use super::{errno, result};
+use super::{ended, errno, syscall};
 use crate::kernel::{
     argument, component, lineage, object,
     read::field,
     record::{self, Ring},
     scratch,
-    walk::{Ask, Walk},
+    walk::{Ask, walk},
 };
 
 /// `f_mode` bits (include/linux/fs.h, unchanged since 4.19).
@@ -31,50 +31,22 @@ const O_ACCMODE: u64 = 3;
 const O_WRONLY: u64 = 1;
 const O_CREAT: u64 = 0o100;
 
-/// Where the arguments of an open are.
-#[derive(Clone, Copy)]
-enum Call {
-    Open,
-    Creat,
-    OpenAt,
-    OpenAt2,
-}
-
-/// `open(filename, flags, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_open")]
+/// At the exits of `open(filename, flags, mode)`, `creat(filename, mode)`,
+/// `openat(directory, filename, flags, mode)` and, since 5.6,
+/// `openat2(directory, filename, how, size)`.
+#[tracepoint]
 pub fn open_exit(context: TracePointContext) -> u32 {
-    opened(&context, Call::Open);
-    0
-}
-
-/// `creat(filename, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_creat")]
-pub fn creat_exit(context: TracePointContext) -> u32 {
-    opened(&context, Call::Creat);
-    0
-}
-
-/// `openat(directory, filename, flags, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_openat")]
-pub fn openat_exit(context: TracePointContext) -> u32 {
-    opened(&context, Call::OpenAt);
-    0
-}
-
-/// `openat2(directory, filename, how, size)`, since 5.6.
-#[tracepoint(category = "syscalls", name = "sys_exit_openat2")]
-pub fn openat2_exit(context: TracePointContext) -> u32 {
-    opened(&context, Call::OpenAt2);
+    opened(&context);
     0
 }
 
 #[inline(always)]
-fn opened(context: &TracePointContext, call: Call) -> Option<()> {
-    let result = result(context)?;
+fn opened(context: &TracePointContext) -> Option<()> {
+    let (number, result) = ended(context)?;
     let entry = lineage::watched()?;
     record::generated(kind::OPEN);
     let done = if result < 0 {
-        open_failed(entry, call, result)
+        open_failed(entry, number, result)
     } else {
         open_succeeded(entry, result as u32)
     };
@@ -102,7 +74,7 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
     let path = object::file_path(file)?;
     scratch::with(|scratch| {
         let start = size_of::<Open>() as u32;
-        let walk = Walk::run(path, start, Ask::File);
+        let walk = walk(scratch, path, start, Ask::File);
         // SAFETY: a map value.
         let lineage = unsafe { &mut *entry };
         // The same package again says nothing new.
@@ -115,7 +87,7 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
             unsafe {
                 *record = Module {
                     header: record::header(kind::MODULE, lineage),
-                    path: walk.section(),
+                    path: walk.section,
                     reserved: 0,
                 };
             }
@@ -139,7 +111,7 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
                 mode: u32::from(mode),
                 errno: 0,
                 argument: 0,
-                path: walk.section(),
+                path: walk.section,
             };
         }
         let length = scratch::bounded(start + walk.length);
@@ -150,16 +122,16 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
 
 /// Likewise.
 #[inline(always)]
-fn open_failed(entry: *mut Lineage, call: Call, result: i64) -> Option<()> {
+fn open_failed(entry: *mut Lineage, number: u32, result: i64) -> Option<()> {
     let registers = object::registers();
     let first: u64 = field!(registers, regs_0)?;
     let second: u64 = field!(registers, regs_1)?;
     let third: u64 = field!(registers, regs_2)?;
-    let (directory, name, flags) = match call {
-        Call::Open => (-1, first, second),
-        Call::Creat => (-1, first, O_CREAT | O_WRONLY),
-        Call::OpenAt => (first as i32, second, third),
-        Call::OpenAt2 => {
+    let (directory, name, flags) = match number {
+        syscall::OPEN => (-1, first, second),
+        syscall::CREAT => (-1, first, O_CREAT | O_WRONLY),
+        syscall::OPENAT => (first as i32, second, third),
+        _ => {
             let mut flags = 0u64;
             // SAFETY: eight bytes of our own; the helper checks the source.
             unsafe { bpf_probe_read_user((&raw mut flags).cast(), 8, third as *const _) };
@@ -201,30 +173,17 @@ fn open_failed(entry: *mut Lineage, call: Call, result: i64) -> Option<()> {
     })
 }
 
-/// `rename(old, new)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_rename")]
+/// At the exits of `rename(old, new)`, `renameat(old directory, old, new directory, new)` and
+/// `renameat2(…, flags)`.
+#[tracepoint]
 pub fn rename_exit(context: TracePointContext) -> u32 {
-    renamed(&context, false);
-    0
-}
-
-/// `renameat(old directory, old, new directory, new)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_renameat")]
-pub fn renameat_exit(context: TracePointContext) -> u32 {
-    renamed(&context, true);
-    0
-}
-
-/// `renameat2(old directory, old, new directory, new, flags)`, since 3.15.
-#[tracepoint(category = "syscalls", name = "sys_exit_renameat2")]
-pub fn renameat2_exit(context: TracePointContext) -> u32 {
-    renamed(&context, true);
+    renamed(&context);
     0
 }
 
 #[inline(always)]
-fn renamed(context: &TracePointContext, at_directory: bool) -> Option<()> {
-    let result = result(context)?;
+fn renamed(context: &TracePointContext) -> Option<()> {
+    let (number, result) = ended(context)?;
     let entry = lineage::watched()?;
     record::generated(kind::RENAME);
     let done = scratch::with(|scratch| {
@@ -233,10 +192,10 @@ fn renamed(context: &TracePointContext, at_directory: bool) -> Option<()> {
         let second: u64 = field!(registers, regs_1)?;
         let third: u64 = field!(registers, regs_2)?;
         let fourth: u64 = field!(registers, regs_3)?;
-        let (from_directory, from, to_directory, to) = if at_directory {
-            (first as i32, second, third as i32, fourth)
-        } else {
+        let (from_directory, from, to_directory, to) = if number == syscall::RENAME {
             (-1, first, -1, second)
+        } else {
+            (first as i32, second, third as i32, fourth)
         };
         let task = object::current();
         let start = size_of::<Rename>() as u32;
@@ -273,44 +232,17 @@ fn renamed(context: &TracePointContext, at_directory: bool) -> Option<()> {
 /// Mode bits worth an event: someone may run the file, or run it as its owner.
 const EXECUTABLE: u64 = 0o6111;
 
-/// `chmod(filename, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_chmod")]
+/// At the exits of `chmod(filename, mode)`, `fchmod(descriptor, mode)`,
+/// `fchmodat(directory, filename, mode)` and, since 6.6, `fchmodat2(…, flags)`.
+#[tracepoint]
 pub fn chmod_exit(context: TracePointContext) -> u32 {
-    mode_changed(&context, Target::Path);
+    mode_changed(&context);
     0
-}
-
-/// `fchmod(descriptor, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_fchmod")]
-pub fn fchmod_exit(context: TracePointContext) -> u32 {
-    mode_changed(&context, Target::Descriptor);
-    0
-}
-
-/// `fchmodat(directory, filename, mode)`.
-#[tracepoint(category = "syscalls", name = "sys_exit_fchmodat")]
-pub fn fchmodat_exit(context: TracePointContext) -> u32 {
-    mode_changed(&context, Target::PathAt);
-    0
-}
-
-/// `fchmodat2(directory, filename, mode, flags)`, since 6.6.
-#[tracepoint(category = "syscalls", name = "sys_exit_fchmodat2")]
-pub fn fchmodat2_exit(context: TracePointContext) -> u32 {
-    mode_changed(&context, Target::PathAt);
-    0
-}
-
-#[derive(Clone, Copy)]
-enum Target {
-    Path,
-    Descriptor,
-    PathAt,
 }
 
 #[inline(always)]
-fn mode_changed(context: &TracePointContext, target: Target) -> Option<()> {
-    let result = result(context)?;
+fn mode_changed(context: &TracePointContext) -> Option<()> {
+    let (number, result) = ended(context)?;
     let entry = lineage::watched()?;
     record::generated(kind::CHMOD);
     let done = scratch::with(|scratch| {
@@ -318,10 +250,9 @@ fn mode_changed(context: &TracePointContext, target: Target) -> Option<()> {
         let first: u64 = field!(registers, regs_0)?;
         let second: u64 = field!(registers, regs_1)?;
         let third: u64 = field!(registers, regs_2)?;
-        let mode = if matches!(target, Target::PathAt) {
-            third
-        } else {
-            second
+        let mode = match number {
+            syscall::CHMOD | syscall::FCHMOD => second,
+            _ => third,
         };
         if mode & EXECUTABLE == 0 {
             record::filtered(kind::CHMOD);
@@ -329,14 +260,14 @@ fn mode_changed(context: &TracePointContext, target: Target) -> Option<()> {
         }
         let task = object::current();
         let start = size_of::<Named>() as u32;
-        let (argument, path, wanted, length) = if matches!(target, Target::Descriptor) {
+        let (argument, path, wanted, length) = if number == syscall::FCHMOD {
             let file = object::file(task, first as u32)?;
-            let walk = Walk::run(object::file_path(file)?, start, Ask::File);
-            (0, walk.section(), walk.wanted, walk.length)
+            let walk = walk(scratch, object::file_path(file)?, start, Ask::File);
+            (0, walk.section, walk.wanted, walk.length)
         } else {
-            let (directory, name) = match target {
-                Target::PathAt => (first as i32, second),
-                _ => (-1, first),
+            let (directory, name) = match number {
+                syscall::CHMOD => (-1, first),
+                _ => (first as i32, second),
             };
             let argument = argument::copy(scratch, task, directory, name, start)?;
             (

@@ -14,7 +14,7 @@ use sensor_ebpf::abi::{
     network::{ConnectExit, Peer, SOCKADDR},
 };
 
-use super::{errno, result};
+use super::{ended, errno};
 use crate::kernel::{
     lineage, object,
     read::field,
@@ -131,7 +131,7 @@ fn raw_socket(context: &SockContext) -> Option<()> {
 
 /// `connect(descriptor, address, length)`: how it ended, and AF_UNIX, which the cgroup hooks don't
 /// show before 6.7.
-#[tracepoint(category = "syscalls", name = "sys_exit_connect")]
+#[tracepoint]
 pub fn connect_exit(context: TracePointContext) -> u32 {
     connected(&context);
     0
@@ -139,7 +139,7 @@ pub fn connect_exit(context: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn connected(context: &TracePointContext) -> Option<()> {
-    let result = result(context)?;
+    let (_, result) = ended(context)?;
     let entry = lineage::watched()?;
     record::generated(kind::CONNECT_EXIT);
     let registers = object::registers();

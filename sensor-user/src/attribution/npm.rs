@@ -22,7 +22,8 @@ pub(super) fn lifecycle(
 ) -> Option<Attribution> {
     let variable = |name: &str| -> Option<Rc<str>> {
         let value = environment.get(name)?.to_str_lossy();
-        (!value.is_empty()).then(|| value.into())
+        // npm 11 writes `null` for a linked folder's address and checksum.
+        (!value.is_empty() && value != "null").then(|| value.into())
     };
     let mut found = Attribution::new(Ecosystem::Npm);
     found.lifecycle = Some(variable("npm_lifecycle_event")?);

@@ -10,6 +10,7 @@ mod act;
 mod assemble;
 mod completeness;
 mod connections;
+mod modes;
 mod moment;
 mod session;
 mod subject;
@@ -31,6 +32,7 @@ use crate::lineage::Lineage;
 pub use crate::names::Trust;
 
 use act::Act;
+use modes::Modes;
 use moment::Moment;
 use session::Sessions;
 use subject::Subjects;
@@ -68,6 +70,7 @@ pub struct Core {
     subjects: Subjects,
     sessions: Sessions,
     tally: Tally,
+    modes: Modes,
     start: Start,
     started: bool,
     counters: Counters,
@@ -85,6 +88,7 @@ impl Core {
             subjects: Subjects::default(),
             sessions: Sessions::default(),
             tally: Tally::default(),
+            modes: Modes::default(),
             start: Start::default(),
             started: false,
             counters: Counters::default(),
@@ -156,9 +160,13 @@ impl Core {
             | Body::End => {}
         }
         if let Some(actor) = event.body.actor() {
-            for act in act::acts(&event.body) {
+            for mut act in act::acts(&event.body) {
+                self.modes.see(&mut act);
                 self.ask(actor, &act, time, &mut findings);
             }
+        }
+        if let Body::Exec { actor, .. } = &event.body {
+            self.lineage.settle(actor.process);
         }
         findings
     }

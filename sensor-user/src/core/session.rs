@@ -14,12 +14,13 @@ const KEPT: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     open: HashMap<ProcessKey, Session>,
+    most: usize,
 }
 
 /// A lineage, or an install in it.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    root: ProcessKeyOrNone,
+    root: Option<ProcessKey>,
     /// The accounting when it began.
     pub(super) baseline: Counters,
     pub(super) forks_missed: u64,
@@ -28,8 +29,6 @@ pub(super) struct Session {
     pub(super) gap: bool,
     raised: HashMap<String, Raised>,
 }
-
-type ProcessKeyOrNone = Option<ProcessKey>;
 
 /// The alerts of one rule.
 #[derive(Debug, Default)]
@@ -143,9 +142,11 @@ impl Sessions {
 
     /// Lets go of sessions none of whose processes is known any more, once there are many.
     pub(super) fn bound(&mut self, lineage: &Lineage) {
-        if self.open.len() > KEPT {
+        if self.open.len() > self.most.max(KEPT) {
             self.open
                 .retain(|_, session| session.root.is_some_and(|root| lineage.has_root(root)));
+            // Those that are left may all be alive: not looked at again before there are twice as many.
+            self.most = 2 * self.open.len();
         }
     }
 }

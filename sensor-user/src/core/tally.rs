@@ -1,7 +1,7 @@
 //! What the report says: everything counted that is no alert of its own.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::alert::report::{AlertsBy, PackageRun, Report};
@@ -34,6 +34,8 @@ pub(super) struct Tally {
     failed_execs: u64,
     installs: Vec<Rc<InstallSession>>,
     packages: Vec<Rc<RefCell<Attribution>>>,
+    /// Those in `packages`, by identity: a package is kept as long as it is in there.
+    seen: HashSet<*const RefCell<Attribution>>,
     files: BTreeSet<String>,
     alerts: Vec<String>,
     by: AlertsBy,
@@ -91,7 +93,7 @@ impl Tally {
         if let Some(package) = &context.package
             && !package.borrow().imported
             && self.packages.len() < LONGEST_LIST
-            && !self.packages.iter().any(|known| Rc::ptr_eq(known, package))
+            && self.seen.insert(Rc::as_ptr(package))
         {
             self.packages.push(Rc::clone(package));
         }
@@ -103,7 +105,10 @@ impl Tally {
                 let connects = act.word == crate::alert::schema::EventWord::Connect;
                 self.connections.attempted(moment.actor, socket, connects);
             }
-            Object::File(file) if act.category == Category::FileEvent => {
+            // An io_uring open may have been for reading.
+            Object::File(file)
+                if act.category == Category::FileEvent && file.operation != "open" =>
+            {
                 let path = file.place.path.to_str_lossy();
                 let context = &moment.process.context;
                 let inside = match &context.project {

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Makes events.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stage {
     pub(crate) events: Vec<Event>,
     /// The root of the watched tree.

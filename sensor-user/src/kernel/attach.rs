@@ -93,7 +93,9 @@ fn attach_one(
             p.load().and_then(|()| p.attach(function)).map(drop)
         }
         (AyaProgram::TracePoint(p), Place::Syscall(name)) => {
-            p.load().and_then(|()| p.attach("syscalls", name)).map(drop)
+            // One program is on all calls of its kind; its first attachment loads it.
+            let loaded = if p.fd().is_ok() { Ok(()) } else { p.load() };
+            loaded.and_then(|()| p.attach("syscalls", name)).map(drop)
         }
         (AyaProgram::CgroupSockAddr(p), Place::Cgroup) => {
             let cgroup = cgroup.as_ref().map_err(Clone::clone)?;

@@ -108,7 +108,7 @@ pub(super) const KINDS: &[Kind] = &[
             name: "syscall exit tracepoints",
             programs: &[
                 program("execve_exit", Place::Syscall("sys_exit_execve")),
-                program("execveat_exit", Place::Syscall("sys_exit_execveat")),
+                program("execve_exit", Place::Syscall("sys_exit_execveat")),
             ],
         }],
     },
@@ -163,10 +163,10 @@ pub(super) const KINDS: &[Kind] = &[
         hooks: &[Hook {
             name: "syscall exit tracepoints",
             programs: &[
-                program("openat_exit", Place::Syscall("sys_exit_openat")),
-                program("openat2_exit", Place::Syscall("sys_exit_openat2")),
+                program("open_exit", Place::Syscall("sys_exit_openat")),
+                program("open_exit", Place::Syscall("sys_exit_openat2")),
                 young("open_exit", Place::Syscall("sys_exit_open")),
-                young("creat_exit", Place::Syscall("sys_exit_creat")),
+                young("open_exit", Place::Syscall("sys_exit_creat")),
             ],
         }],
     },
@@ -176,8 +176,8 @@ pub(super) const KINDS: &[Kind] = &[
         hooks: &[Hook {
             name: "syscall exit tracepoints",
             programs: &[
-                program("renameat2_exit", Place::Syscall("sys_exit_renameat2")),
-                program("renameat_exit", Place::Syscall("sys_exit_renameat")),
+                program("rename_exit", Place::Syscall("sys_exit_renameat2")),
+                program("rename_exit", Place::Syscall("sys_exit_renameat")),
                 young("rename_exit", Place::Syscall("sys_exit_rename")),
             ],
         }],
@@ -188,9 +188,9 @@ pub(super) const KINDS: &[Kind] = &[
         hooks: &[Hook {
             name: "syscall exit tracepoints",
             programs: &[
-                program("fchmod_exit", Place::Syscall("sys_exit_fchmod")),
-                program("fchmodat_exit", Place::Syscall("sys_exit_fchmodat")),
-                young("fchmodat2_exit", Place::Syscall("sys_exit_fchmodat2")),
+                program("chmod_exit", Place::Syscall("sys_exit_fchmod")),
+                program("chmod_exit", Place::Syscall("sys_exit_fchmodat")),
+                young("chmod_exit", Place::Syscall("sys_exit_fchmodat2")),
                 young("chmod_exit", Place::Syscall("sys_exit_chmod")),
             ],
         }],

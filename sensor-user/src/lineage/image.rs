@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::event::{Exec, ProcessKey, Text};
 
 use super::installer::{self, Interpreter, Invocation};
+use super::memory::{self, Budget, Share};
 
 /// One program as it was started. Shared by every process that is a fork copy of it.
 #[derive(Debug)]
@@ -29,11 +30,12 @@ pub struct Image {
     /// The package manager it is, if it is one.
     pub invocation: Option<Invocation>,
     pub interpreter: Option<Interpreter>,
+    share: Share,
 }
 
 impl Image {
     /// From what the kernel saw at exec.
-    pub fn new(exec: &Exec) -> Self {
+    pub(super) fn new(exec: &Exec, budget: &Budget) -> Self {
         let path: Rc<str> = exec.executable.path.to_str_lossy().into();
         let args: Vec<_> = exec.args.iter().map(Text::to_str_lossy).collect();
         let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
@@ -54,7 +56,30 @@ impl Image {
             directory_writable: (!exec.detail_lost)
                 .then_some(exec.directory_owner != 0 || exec.directory_mode & 0o022 != 0),
             path,
+            share: budget.take(memory::cost(&exec.args)),
         }
+    }
+
+    /// The same with less of its arguments; `None` when they are no longer than that.
+    pub(super) fn shortened(&self, most: usize) -> Option<Self> {
+        if self.share.bytes <= most {
+            return None;
+        }
+        let args = memory::head_and_tail(&self.args, most);
+        let words: Vec<_> = args.iter().map(Text::to_str_lossy).collect();
+        Some(Self {
+            command_line: words.join(" ").into(),
+            args_truncated: true,
+            share: self.share.another(memory::cost(&args)),
+            args,
+            executable: self.executable.clone(),
+            path: Rc::clone(&self.path),
+            script: self.script.clone(),
+            working_directory: self.working_directory.clone(),
+            directory: Rc::clone(&self.directory),
+            invocation: self.invocation.clone(),
+            ..*self
+        })
     }
 }
 
@@ -153,6 +178,15 @@ impl Node {
     /// The process that made this one.
     pub fn parent(&self) -> Option<&Rc<Node>> {
         self.above().find(|node| node.key != self.key)
+    }
+
+    /// The same process and place with another image.
+    pub(super) fn with_image(&self, image: Rc<Image>) -> Rc<Self> {
+        Rc::new(Self {
+            image: Some(image),
+            above: self.above.clone(),
+            ..*self
+        })
     }
 
     fn with_above(&self, above: Option<Rc<Node>>) -> Self {

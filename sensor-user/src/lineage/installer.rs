@@ -125,6 +125,9 @@ fn node_script(args: &[&str]) -> Option<Invocation> {
         .find_map(|suffix| script.strip_suffix(suffix))
         .unwrap_or(script);
     let stem = stem.strip_suffix("-cli").unwrap_or(stem);
+    if stem == "npx" {
+        return Some(plain(Manager::Npm, false));
+    }
     // `.yarn/releases/yarn-4.5.0.cjs`
     let stem = if stem.starts_with("yarn-") {
         "yarn"
@@ -327,6 +330,12 @@ mod tests {
             ("node /usr/bin/npm run build", "npm"),
             ("node /usr/bin/npm run install", "npm"),
             ("node /usr/bin/npm test", "npm"),
+            ("node /usr/bin/npm exec cowsay", "npm"),
+            (
+                "node /usr/lib/node_modules/npm/bin/npx-cli.js cowsay",
+                "npm",
+            ),
+            ("node /usr/bin/npx cowsay install", "npm"),
             ("node /usr/bin/npm --prefix install run x", "npm"),
             ("node /usr/bin/npm --version", "npm"),
             ("node /usr/bin/npm audit", "npm"),

@@ -7,6 +7,7 @@
 mod editors;
 mod image;
 mod installer;
+mod memory;
 mod scope;
 mod verbs;
 
@@ -73,6 +74,7 @@ pub struct Lineage {
     stamps: u64,
     /// Processes below a root that were seen acting though their fork never was.
     forks_missed: u64,
+    budget: memory::Budget,
 }
 
 impl Lineage {
@@ -105,7 +107,7 @@ impl Lineage {
 
     /// A program was started.
     pub fn exec(&mut self, actor: &Actor, exec: &Exec, time: u64) -> &Process {
-        let image = Rc::new(Image::new(exec));
+        let image = Rc::new(Image::new(exec, &self.budget));
         if !self.processes.contains_key(&actor.process) {
             self.adopt(actor, Some(exec.parent_pid), time);
         }
@@ -116,17 +118,37 @@ impl Lineage {
         process.ended = false;
         let mut context = (*process.context).clone();
         context.enter(actor, &image, time);
-        attribution::at_exec(&mut context, process.image(), &image, exec);
+        let before = process.image().cloned();
+        attribution::at_exec(&mut context, before.as_ref(), &image, exec);
+        context.enter_lifecycle(actor, before.as_deref(), exec, time);
         process.context = Rc::new(context);
         process.node = process.node.exec(image);
-        if actor.process == actor.root {
-            let (node, context) = (Rc::clone(&process.node), Rc::clone(&process.context));
-            if let Some(root) = self.roots.get_mut(&actor.root) {
-                root.node = node;
-                root.context = context;
-            }
-        }
+        self.renew_root(actor.process);
         &self.processes[&actor.process]
+    }
+
+    /// The rules have been asked about a program's start: from here on only the head and the tail of
+    /// a long command line are kept.
+    pub fn settle(&mut self, process: ProcessKey) {
+        let most = self.budget.kept();
+        let Some(found) = self.processes.get_mut(&process) else {
+            return;
+        };
+        if let Some(image) = found.image().and_then(|image| image.shortened(most)) {
+            found.node = found.node.with_image(Rc::new(image));
+            found.stamp = next(&mut self.stamps);
+            self.renew_root(process);
+        }
+    }
+
+    /// A process that is found later without its fork is placed below what the root is now.
+    fn renew_root(&mut self, process: ProcessKey) {
+        if let (Some(root), Some(found)) =
+            (self.roots.get_mut(&process), self.processes.get(&process))
+        {
+            root.node = Rc::clone(&found.node);
+            root.context = Rc::clone(&found.context);
+        }
     }
 
     /// The last thread of a process ended.
@@ -221,6 +243,10 @@ impl Lineage {
                 Some((&root.node, &root.context))
             });
         let (node, context) = match place {
+            // The root itself, of which children were seen before.
+            Some((node, context)) if node.key == actor.process => {
+                (Rc::clone(node), Rc::clone(context))
+            }
             Some((node, context)) => (node.fork(actor.process), Rc::clone(context)),
             None if actor.process == actor.root => (Node::root(actor.root, None), Rc::default()),
             None => {

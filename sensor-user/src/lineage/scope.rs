@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::alert::schema::Scope;
 use crate::attribution::{Attribution, CiStep, folder_holds};
-use crate::event::{Actor, ProcessKey};
+use crate::event::{Actor, Exec, ProcessKey};
 
 use super::editors;
 use super::image::Image;
@@ -71,6 +71,56 @@ impl Context {
         }
         if image.interpreter.is_some() && self.install.is_none() && !editors::owns(&image.path) {
             self.runtime = true;
+        }
+    }
+
+    /// A package that `npx` or `npm create` fetched to run it has lifecycle scripts too: each is an
+    /// install, though the command is none.
+    pub(super) fn enter_lifecycle(
+        &mut self,
+        actor: &Actor,
+        manager: Option<&Image>,
+        exec: &Exec,
+        time: u64,
+    ) {
+        const INSTALLING: &[&str] = &[
+            "preinstall",
+            "install",
+            "postinstall",
+            "preprepare",
+            "prepare",
+            "postprepare",
+        ];
+        let Some((manager, invocation)) =
+            manager.and_then(|image| Some((image, image.invocation.as_ref()?)))
+        else {
+            return;
+        };
+        let installs = self.package.as_ref().is_some_and(|package| {
+            let package = package.borrow();
+            let lifecycle = package.lifecycle.as_deref();
+            lifecycle.is_some_and(|lifecycle| INSTALLING.contains(&lifecycle))
+        });
+        // `npm run postinstall`
+        let asked_for = exec.environment.get("npm_command").is_some_and(|command| {
+            matches!(
+                command.as_bytes(),
+                b"run-script" | b"run" | b"test" | b"start"
+            )
+        });
+        if installs && !asked_for && self.install.is_none() {
+            self.install = Some(Rc::new(InstallSession {
+                root: actor.process,
+                installer: invocation.manager.name().into(),
+                command: Rc::clone(&manager.command_line),
+                working_directory: Rc::clone(&manager.directory),
+                project: self
+                    .project
+                    .clone()
+                    .unwrap_or_else(|| Rc::clone(&manager.directory)),
+                started: time,
+                uid: actor.uid,
+            }));
         }
     }
 

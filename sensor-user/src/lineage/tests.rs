@@ -112,6 +112,17 @@ fn a_program_started_by_a_thread_after_the_leaders_end_is_alive() {
 }
 
 #[test]
+fn a_root_that_acts_after_its_children_is_not_below_itself() {
+    let stage = Stage::new("x");
+    let mut lineage = Lineage::default();
+    let child = ProcessKey { pid: 7, start: 7 };
+    lineage.acting(&stage.actor(child), 1);
+    let root = lineage.acting(&stage.actor(stage.root), 2);
+    assert!(root.node.above.is_none());
+    assert_eq!(lineage.forks_missed(), 1);
+}
+
+#[test]
 fn a_reused_pid_is_another_process() {
     let (mut stage, npm) = install();
     let first = stage.spawn(npm, "/usr/bin/dash", &["sh"], "/", &[]);
@@ -148,6 +159,43 @@ fn nested_installs_stay_in_the_outer_session_and_a_build_is_none() {
     assert_eq!(inner.context.install.as_ref().unwrap().root, outer);
     assert_eq!(inner.context.project.as_deref(), Some("/home/dev/app/sub"));
     assert_eq!(inner.context.scope(), Some("|install|runtime|"));
+}
+
+#[test]
+fn a_script_of_a_package_that_npx_fetched_is_an_install() {
+    let mut stage = Stage::new("npx x");
+    let npx = stage.root;
+    let args = &["node", "/usr/bin/npx", "x"];
+    stage.exec(npx, "/usr/bin/node", args, "/home/dev", &[]);
+    let folder = "/home/dev/.npm/_npx/0f1e/node_modules/x";
+    let shell = &["sh", "-c", "x"];
+    let script = |command: &str| {
+        let command = format!("npm_command={command}");
+        let mut stage = stage.clone();
+        let environment = ["npm_lifecycle_event=postinstall", &command];
+        let script = stage.spawn(npx, "/usr/bin/dash", shell, folder, &environment);
+        let lineage = played(&stage);
+        lineage.get(script).unwrap().context.install.clone()
+    };
+    assert_eq!(&*script("exec").unwrap().installer, "npm");
+    assert_eq!(script("run-script"), None);
+}
+
+#[test]
+fn a_long_command_line_is_kept_by_its_ends_once_the_rules_were_asked() {
+    let (mut stage, npm) = install();
+    let long = "x".repeat(30_000);
+    let args = &["sh", "-c", &long, "end"];
+    let shell = stage.spawn(npm, "/usr/bin/dash", args, "/", &[]);
+    let mut lineage = played(&stage);
+    let before = lineage.get(shell).unwrap().stamp;
+    lineage.settle(shell);
+    let process = lineage.get(shell).unwrap();
+    let image = process.image().unwrap();
+    assert!(image.args_truncated && image.command_line.len() < 20_000);
+    assert!(image.command_line.ends_with("xxx end"));
+    assert_ne!(process.stamp, before);
+    assert_eq!(process.node.parent().unwrap().key, npm);
 }
 
 #[test]

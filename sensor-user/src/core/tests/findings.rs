@@ -136,6 +136,28 @@ fn a_file_renamed_into_place_is_as_good_as_written_there() {
 }
 
 #[test]
+fn a_program_made_ready_elsewhere_is_executable_where_it_is_renamed_to() {
+    let (mut stage, python) = python();
+    let actor = stage.actor(python);
+    let (from, to) = (place("/tmp/x"), place("/home/dev/.config/systemd/user/x"));
+    stage.push(Body::Chmod {
+        actor,
+        place: from.clone(),
+        mode: 0o755,
+        errno: 0,
+    });
+    stage.push(Body::Rename {
+        actor,
+        from,
+        to,
+        errno: 0,
+    });
+    let alert = &play(&stage).alerts[0];
+    assert_eq!(alert.evidence.fields["FileExecutable"], "true");
+    assert_eq!(alert.file.as_ref().unwrap().mode.as_deref(), Some("0755"));
+}
+
+#[test]
 fn an_existing_file_opened_for_both_is_read_and_written() {
     let (mut stage, python) = python();
     let both = Operations::READ | Operations::WRITE;
