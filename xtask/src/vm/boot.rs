@@ -14,7 +14,12 @@ use super::archive::Archive;
 use super::kernel::Line;
 use crate::workspace;
 
-const LONGEST_BOOT: Duration = Duration::from_secs(120);
+/// Many times what it takes: the verifier's work is emulated, on a machine that may be busy. A guest
+/// that died is given up at once.
+const LONGEST_BOOT: Duration = Duration::from_secs(400);
+
+/// A verifier's log is one line of 50 KB; the kept console has it whole.
+const LONGEST_LINE: usize = 400;
 
 /// After one of these the guest does nothing of use any more.
 const END_OF_KERNEL: [&str; 5] = [
@@ -30,7 +35,7 @@ pub(super) fn initramfs(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<PathBuf>
     let mut archive = Archive::default();
     archive.device("/dev/console", 5, 1);
     archive.file("/bin/busybox", &read(&busybox(sh)?)?);
-    archive.file("/bin/pkgwarden", &read(pkgwarden)?);
+    archive.file("/bin/pkgwarden", &read(&stripped(sh, pkgwarden)?)?);
     for library in libraries(sh, pkgwarden)? {
         archive.file(&library, &read(Path::new(&library))?);
     }
@@ -40,6 +45,16 @@ pub(super) fn initramfs(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<PathBuf>
     let path = folder()?.join("initramfs");
     sh.write_file(&path, archive.finish())?;
     Ok(path)
+}
+
+/// The program without its debug information, most of its size: unpacking that takes seconds.
+fn stripped(sh: &Shell, program: &Path) -> anyhow::Result<PathBuf> {
+    let smaller = folder()?.join("pkgwarden");
+    let strip = cmd!(sh, "strip --strip-debug -o {smaller} {program}");
+    match strip.quiet().ignore_stderr().run() {
+        Ok(()) => Ok(smaller),
+        Err(_) => Ok(program.to_owned()),
+    }
 }
 
 fn folder() -> anyhow::Result<PathBuf> {
@@ -148,7 +163,7 @@ fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
         match lines.recv_timeout(until.saturating_duration_since(now)) {
             Ok(text) => {
                 let text = printable(&text);
-                println!("{:>5} | {text}", line.name());
+                println!("{:>5} | {}", line.name(), shortened(&text));
                 writeln!(log, "{text}")?;
                 if END_OF_KERNEL.iter().any(|end| text.contains(end)) {
                     last_words.get_or_insert(now);
@@ -161,6 +176,18 @@ fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
             }
         }
     }
+}
+
+/// The head of a line; of a longer one its end too, where an error stands.
+fn shortened(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST_LINE {
+        return text.to_owned();
+    }
+    let part = LONGEST_LINE / 2;
+    let head: String = text.chars().take(part).collect();
+    let tail: String = text.chars().skip(length - part).collect();
+    format!("{head} […] {tail}")
 }
 
 /// The guest's text without what a terminal would act on.

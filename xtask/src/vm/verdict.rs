@@ -63,7 +63,6 @@ pub(super) fn judge(out: &Path) -> Verdict {
     verdict.status(&statuses, "run", &["0"]);
     verdict.acts(&read("run.capture"));
     verdict.completeness(&read("run.report"));
-    verdict.status(&statuses, "doctor_without_tracefs", &["0", "1"]);
     verdict.without_tracefs(&statuses, &read("run_without_tracefs.stderr"));
     verdict.kernel_log(&read("dmesg"));
     verdict
