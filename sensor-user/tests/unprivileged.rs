@@ -140,6 +140,7 @@ fn the_command_sees_the_callers_environment_and_open_files_and_nothing_of_ours()
     let look = |command: &mut Command| {
         let output = command
             .env_clear()
+            .current_dir("/")
             .env("MARK", "x")
             .env("PATH", "/bin")
             .args(["/bin/sh", "-c", LOOK])

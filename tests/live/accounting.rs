@@ -172,19 +172,20 @@ fn a_ring_that_is_too_small_loses_detail_and_says_so_and_keeps_the_lineage() {
             .any(|health| health["code"] == "events_lost"),
         "{seen:?}"
     );
-    // Whatever became of their arguments, every exec is there, in the right tree.
+    // Whatever became of their arguments, every exec is there, in the right place of the tree.
     seen.capture.all_in_the_watched_tree();
-    let execs = seen
+    let execs: Vec<_> = seen
         .capture
         .of("exec")
-        .filter(|event| {
-            let executable = &event["exec"]["executable"]["path"];
-            executable
-                .as_str()
-                .is_some_and(|path| path.ends_with("/true"))
-        })
-        .count();
-    assert_eq!(execs, ACTS, "{seen:?}");
+        .filter(|event| event["exec"]["detail_lost"] == true)
+        .collect();
+    assert_eq!(execs.len(), ACTS, "{seen:?}");
+    let generator = &execs[0]["exec"]["parent_pid"];
+    for exec in &execs {
+        let path = exec["exec"]["executable"]["path"].as_str().unwrap();
+        assert!(path == "true" || path.ends_with("/true"), "{exec}");
+        assert_eq!(&exec["exec"]["parent_pid"], generator, "{exec}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub(crate) fn holds(folder: &str, path: &str) -> bool {
 }
 
 /// The package of the last `node_modules` of a path: its folder and its name.
-pub(super) fn node_package(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn node_package(path: &str) -> Option<(&str, &str)> {
     const MODULES: &str = "/node_modules/";
     let start = path.rfind(MODULES)? + MODULES.len();
     let mut parts = path[start..].split('/');
@@ -65,7 +65,7 @@ pub(super) fn pip_build(path: &str) -> Option<(&str, Option<&str>)> {
 }
 
 /// The entry below the last `site-packages` or `dist-packages` of a path: its path and its name.
-pub(super) fn site_entry(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn site_entry(path: &str) -> Option<(&str, &str)> {
     let start = ["/site-packages/", "/dist-packages/"]
         .iter()
         .filter_map(|folder| Some(path.rfind(folder)? + folder.len()))

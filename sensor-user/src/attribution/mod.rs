@@ -24,7 +24,7 @@ use crate::event::{Exec, Manifest, Text};
 use crate::lineage::{Context, Image, Manager};
 
 pub use ci::CiStep;
-pub(crate) use folder::holds as folder_holds;
+pub(crate) use folder::{holds as folder_holds, node_package, site_entry};
 
 /// Where packages come from, by the type of their package URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

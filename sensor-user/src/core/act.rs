@@ -11,6 +11,7 @@ use crate::detect::{Branch, Category, Field, Subject};
 use crate::event::{
     Body, Observed, Open, Operations, Place, Socket, Text, Transport, UringOperation,
 };
+use crate::lineage::Image;
 use crate::names::{self, Class, Trust};
 
 use super::moment::Moment;
@@ -246,7 +247,7 @@ impl Act<'_> {
         match &self.object {
             Object::Program => {
                 if let Some(image) = moment.process.image() {
-                    inside(subject, &image.path, moment);
+                    inside(subject, &image_paths(image), moment);
                 }
             }
             Object::Peer(socket) => {
@@ -272,7 +273,7 @@ impl Act<'_> {
 impl FileAct<'_> {
     fn fill(&self, subject: &mut Subject, category: Category, moment: &Moment<'_>) {
         let path = lossy(&self.place.path);
-        inside(subject, &path, moment);
+        inside(subject, &[&path], moment);
         match category {
             Category::FileAccess => {
                 subject.set(Field::FileName, Some(path));
@@ -299,14 +300,28 @@ impl FileAct<'_> {
 /// No name is known for any address yet.
 pub(super) const RESOLVED: &str = "unknown";
 
-fn inside(subject: &mut Subject, path: &str, moment: &Moment<'_>) {
+/// Sets whether all of `paths` lie in the package's own folder, and in the project.
+fn inside(subject: &mut Subject, paths: &[&str], moment: &Moment<'_>) {
     let context = &moment.process.context;
     let package = context.package.as_ref().map(|package| package.borrow());
-    let in_package = package
-        .and_then(|package| package.path.clone())
-        .is_some_and(|folder| folder_holds(&folder, path));
+    let folder = package.and_then(|package| package.path.clone());
+    let in_package =
+        folder.is_some_and(|folder| paths.iter().all(|path| folder_holds(&folder, path)));
+    let in_project = paths.iter().all(|path| context.in_project(path));
     subject.set(Field::InsidePackage, Some(in_package));
-    subject.set(Field::InsideProject, Some(context.in_project(path)));
+    subject.set(Field::InsideProject, Some(in_project));
+}
+
+/// Where a started program lies: the executable, and what was asked for if that is something else.
+/// An interpreter of the system's says nothing of its script's place, so it does not count; one that
+/// lies anywhere else does, or a script in the project could have it started unseen.
+fn image_paths(image: &Image) -> Vec<&str> {
+    let of_the_system = image.path.starts_with("/usr/") && image.directory_writable == Some(false);
+    match &image.script {
+        Some(script) if of_the_system => vec![script],
+        Some(script) => vec![script, &image.path],
+        None => vec![&image.path],
+    }
 }
 
 /// chmod(2) gives permission bits only.

@@ -17,6 +17,7 @@ pub use host::{boottime, host, users, wall_offset};
 pub use process::Held;
 
 use bounded::Bounded;
+use manifest::Asked;
 
 use crate::event::{Body, Event};
 
@@ -87,9 +88,15 @@ impl Edge {
     }
 
     async fn manifest(&mut self, event: &Event) -> Option<Event> {
-        let wanted = self.manifests.wanted(event)?;
-        let about = wanted.about();
-        let manifest = self.reads.read(move || wanted.read()).await?;
+        let (about, manifest) = match self.manifests.asked(event)? {
+            Asked::Known(about, manifest) => (about, manifest),
+            Asked::Read(wanted) => {
+                let about = wanted.about();
+                let manifest = self.reads.read(move || wanted.read()).await?;
+                self.manifests.keep(&manifest);
+                (about, manifest)
+            }
+        };
         Some(beside(event, Body::Metadata { about, manifest }))
     }
 }

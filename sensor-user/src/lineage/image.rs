@@ -14,7 +14,7 @@ pub struct Image {
     pub executable: Text,
     /// The same, for matching.
     pub path: Rc<str>,
-    /// What was asked for, where it differs from the executable.
+    /// What was asked for, as an absolute path, where it differs from the executable.
     pub script: Option<Rc<str>>,
     pub args: Vec<Text>,
     pub args_truncated: bool,
@@ -33,14 +33,24 @@ pub struct Image {
     share: Share,
 }
 
+/// `./payload.sh` in /tmp must match a rule on /tmp.
+fn asked_for(exec: &Exec) -> Option<Rc<str>> {
+    let asked = exec.requested.to_str_lossy();
+    let asked = match asked.strip_prefix("./").unwrap_or(&asked) {
+        "" => return None,
+        absolute if absolute.starts_with('/') => absolute.into(),
+        relative => format!("{}/{relative}", exec.working_directory.to_str_lossy()),
+    };
+    (asked.as_bytes() != exec.executable.path.as_bytes()).then(|| asked.into())
+}
+
 impl Image {
     /// From what the kernel saw at exec.
     pub(super) fn new(exec: &Exec, budget: &Budget) -> Self {
         let path: Rc<str> = exec.executable.path.to_str_lossy().into();
         let args: Vec<_> = exec.args.iter().map(Text::to_str_lossy).collect();
         let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
-        let script = (exec.requested != exec.executable.path && !exec.requested.is_empty())
-            .then(|| exec.requested.to_str_lossy().into());
+        let script = asked_for(exec);
         Self {
             invocation: installer::recognise(&path, &words),
             interpreter: installer::interpreter(installer::basename(&path)),

@@ -1,8 +1,15 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
-use sensor_ebpf::abi::path;
+use sensor_ebpf::abi::network;
+use sensor_ebpf::abi::path as wire_path;
 use zerocopy::{FromZeros, IntoBytes};
 
+use super::exec::arguments;
+use super::network::AF_INET6;
+use super::path::turn;
 use super::*;
+use crate::event::{Observed, Text};
 
 /// As the walk writes a path: leaf first.
 fn leaf_first(path: &str) -> Vec<u8> {
@@ -45,7 +52,7 @@ fn a_path_that_was_too_long_does_not_pass_for_an_absolute_one() {
     let path = leaf_first("deep/leaf");
     let mut record = open_record(b"", &path);
     let at = size_of::<file::Open>() - 4;
-    record[at..at + 4].copy_from_slice(&(path.len() as u32 | path::TRUNCATED).to_ne_bytes());
+    record[at..at + 4].copy_from_slice(&(path.len() as u32 | wire_path::TRUNCATED).to_ne_bytes());
     let place = place_of(&record);
     assert!(place.truncated);
     assert_eq!(place.path, "deep/leaf".into());

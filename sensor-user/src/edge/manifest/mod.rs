@@ -1,0 +1,318 @@
+//! What a package says of itself, read when its code is about to run.
+//!
+//! A manager's environment names the package too, but only npm's kind of manager sets one; pip
+//! tells nothing, and its build folder's manifest is all there is. A library that is imported is
+//! named by its folder, its version stands in a file beside it. Which files may be looked at is fixed
+//! here; the folder is the process's working folder or the library's, from the kernel.
+
+mod import;
+mod said;
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::container::cgroup_of;
+use super::process::{Held, path, read_regular};
+use said::{Said, headers, package_json, pyproject, setup_cfg};
+
+use crate::event::{Actor, Body, Event, Exec, Manifest, ProcessKey, Text};
+
+/// No honest manifest is near it.
+const SIZE_LIMIT: u64 = 1 << 20;
+/// How many names of a folder are looked at for a build's `*.egg-info`.
+const FOLDER_LIMIT: usize = 512;
+/// How many processes are remembered; beyond, manifests are read again.
+const SEEN_LIMIT: usize = 65_536;
+/// How often a library is looked at in vain.
+const TRIES: u8 = 3;
+
+/// Which manager's manifests to look for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A lifecycle script in its package's folder.
+    Npm,
+    /// A build in its source folder.
+    Python,
+    /// A library of node.
+    Module,
+    /// A library of python.
+    Site,
+}
+
+/// One reading to be done.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    kind: Kind,
+    about: Actor,
+    /// Whose root folder will do when the process is over.
+    kin: u32,
+    directory: Text,
+}
+
+/// What to do about an event.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Read(Wanted),
+    /// It was read before, for another process.
+    Known(ProcessKey, Manifest),
+}
+
+/// A library that was looked at.
+#[derive(Debug, Default)]
+struct Library {
+    manifest: Option<Manifest>,
+    tries: u8,
+}
+
+/// For which processes the folder was read already.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    scripts: HashMap<u32, Text>,
+    libraries: HashMap<Text, Library>,
+}
+
+impl Seen {
+    /// What an event calls for.
+    pub(super) fn asked(&mut self, event: &Event) -> Option<Asked> {
+        match &event.body {
+            Body::Exit { actor, .. } => {
+                self.scripts.remove(&actor.process.pid);
+                None
+            }
+            Body::Exec { actor, exec } => self.script(actor, exec).map(Asked::Read),
+            Body::Module { actor, path } => self.library(actor, path),
+            _ => None,
+        }
+    }
+
+    /// A child that goes on in its parent's folder calls for no reading: what was said of the parent
+    /// holds for it.
+    fn script(&mut self, actor: &Actor, exec: &Exec) -> Option<Wanted> {
+        let kind = kind(exec)?;
+        let directory = &exec.working_directory;
+        let pid = actor.process.pid;
+        let known = [pid, exec.parent_pid]
+            .iter()
+            .any(|pid| self.scripts.get(pid) == Some(directory));
+        if self.scripts.len() >= SEEN_LIMIT {
+            self.scripts.clear();
+        }
+        self.scripts.insert(pid, directory.clone());
+        (!known && !directory.is_empty()).then(|| Wanted {
+            kind,
+            about: *actor,
+            kin: exec.parent_pid,
+            directory: directory.clone(),
+        })
+    }
+
+    fn library(&mut self, actor: &Actor, path: &Text) -> Option<Asked> {
+        let (kind, directory) = import::library(path)?;
+        if self.libraries.len() >= SEEN_LIMIT {
+            self.libraries.clear();
+        }
+        let library = self.libraries.entry(directory.clone()).or_default();
+        if let Some(manifest) = &library.manifest {
+            return Some(Asked::Known(actor.process, manifest.clone()));
+        }
+        library.tries += 1;
+        (library.tries <= TRIES).then(|| {
+            Asked::Read(Wanted {
+                kind,
+                about: *actor,
+                kin: match actor.process == actor.root {
+                    true => std::process::id(),
+                    false => actor.root.pid,
+                },
+                directory,
+            })
+        })
+    }
+
+    /// Keeps what was read of a library for the next process that reads it.
+    pub(super) fn keep(&mut self, manifest: &Manifest) {
+        if let Some(library) = self.libraries.get_mut(&manifest.directory) {
+            library.manifest = Some(manifest.clone());
+        }
+    }
+}
+
+fn kind(exec: &Exec) -> Option<Kind> {
+    let set = |name: &str| exec.environment.contains_key(name);
+    if set("npm_lifecycle_event") {
+        return Some(Kind::Npm);
+    }
+    let image = exec.executable.path.basename();
+    if !(image.starts_with(b"python") || image.starts_with(b"pypy")) {
+        return None;
+    }
+    let building = [
+        "PEP517_BUILD_BACKEND",
+        "_PYPROJECT_HOOKS_BUILD_BACKEND",
+        "PIP_BUILD_TRACKER",
+        "UV_INTERNAL__BUILD_DIR",
+    ]
+    .into_iter()
+    .any(set)
+        || exec
+            .args
+            .iter()
+            .skip(1)
+            .take(4)
+            .any(|arg| matches!(arg.basename(), b"setup.py" | b"_in_process.py"));
+    building.then_some(Kind::Python)
+}
+
+impl Wanted {
+    /// Whom it is about.
+    pub(super) fn about(&self) -> ProcessKey {
+        self.about.process
+    }
+
+    /// Reads it. May block: for the bounded pool only.
+    pub(super) fn read(&self) -> Option<Manifest> {
+        let root = self.root()?;
+        let directory = path(self.directory.as_bytes());
+        match self.kind {
+            Kind::Python => self.read_python(&root, directory),
+            Kind::Npm | Kind::Module => {
+                self.try_file(&root, &directory.join("package.json"), package_json)
+            }
+            Kind::Site => import::metadata(&root, directory)
+                .into_iter()
+                .find_map(|file| self.try_file(&root, &file, headers)),
+        }
+    }
+
+    /// The root folder the process has, or had: a script may be over before it is looked at, and
+    /// then its parent's will do if that is in the same container.
+    fn root(&self) -> Option<OwnedFd> {
+        if let Some(held) = Held::of(self.about.process)
+            && let Ok(root) = held.root()
+            && held.is_the_same()
+        {
+            return Some(root);
+        }
+        let kin = Held::of_pid(self.kin)?;
+        let same_container = self.about.cgroup != 0
+            && kin.is_older_than(self.about.process.start)
+            && cgroup_of(&kin) == Some(self.about.cgroup);
+        same_container.then(|| kin.root().ok()).flatten()
+    }
+
+    fn read_python(&self, root: &OwnedFd, directory: &Path) -> Option<Manifest> {
+        type Parse = fn(&[u8]) -> Option<Said>;
+        let fixed: [(&str, Parse); 3] = [
+            ("PKG-INFO", headers),
+            ("pyproject.toml", pyproject),
+            ("setup.cfg", setup_cfg),
+        ];
+        fixed
+            .into_iter()
+            .find_map(|(name, parse)| self.try_file(root, &directory.join(name), parse))
+            .or_else(|| {
+                [directory.to_owned(), directory.join("src")]
+                    .iter()
+                    .flat_map(|folder| import::entries(root, folder, "egg-info", FOLDER_LIMIT))
+                    .find_map(|folder| self.try_file(root, &folder.join("PKG-INFO"), headers))
+            })
+    }
+
+    fn try_file(
+        &self,
+        root: &OwnedFd,
+        file: &Path,
+        parse: fn(&[u8]) -> Option<Said>,
+    ) -> Option<Manifest> {
+        let said = parse(&read_regular(root, file, SIZE_LIMIT)?)?;
+        Some(Manifest {
+            directory: self.directory.clone(),
+            file: file.file_name()?.to_str()?.to_owned(),
+            name: Some(said.name),
+            version: said.version,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn exec_event(pid: u32, parent_pid: u32, directory: &str) -> Event {
+        let process = ProcessKey { pid, start: 1 };
+        let mut exec = Exec {
+            working_directory: directory.into(),
+            parent_pid,
+            ..Exec::default()
+        };
+        exec.environment
+            .insert("npm_lifecycle_event".to_owned(), "postinstall".into());
+        Event {
+            time: 1,
+            cpu: 0,
+            sequence: 1,
+            body: Body::Exec {
+                actor: Actor {
+                    process,
+                    tid: pid,
+                    uid: 0,
+                    cgroup: 0,
+                    root: process,
+                },
+                exec: Box::new(exec),
+            },
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_once_for_a_process_and_its_children() {
+        let mut seen = Seen::default();
+        assert!(
+            seen.asked(&exec_event(10, 1, "/p/node_modules/a"))
+                .is_some()
+        );
+        assert!(
+            seen.asked(&exec_event(10, 1, "/p/node_modules/a"))
+                .is_none()
+        );
+        assert!(
+            seen.asked(&exec_event(11, 10, "/p/node_modules/a"))
+                .is_none()
+        );
+        assert!(
+            seen.asked(&exec_event(12, 11, "/p/node_modules/b"))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_build_without_any_fixed_manifest_is_known_by_its_egg_info() {
+        let folder = tempfile::tempdir().unwrap();
+        let egg = folder.path().join("src/evil.egg-info");
+        fs::create_dir_all(&egg).unwrap();
+        fs::write(egg.join("PKG-INFO"), "Name: evil\nVersion: 9\n\n").unwrap();
+        let me = procfs::process::Process::myself().unwrap().stat().unwrap();
+        let process = ProcessKey {
+            pid: std::process::id(),
+            start: me.starttime * (1_000_000_000 / procfs::ticks_per_second()),
+        };
+        let wanted = Wanted {
+            kind: Kind::Python,
+            about: Actor {
+                process,
+                tid: 0,
+                uid: 0,
+                cgroup: 0,
+                root: process,
+            },
+            kin: 0,
+            directory: folder.path().to_str().unwrap().into(),
+        };
+        let manifest = wanted.read().unwrap();
+        assert_eq!(manifest.name.as_deref(), Some("evil"));
+        assert_eq!(manifest.version.as_deref(), Some("9"));
+    }
+}
