@@ -1,7 +1,7 @@
 //! Watch entries: is a name one that a rule asks for?
 
 use aya_ebpf::{
-    helpers::generated::bpf_probe_read_kernel,
+    helpers::generated::{bpf_loop, bpf_probe_read_kernel},
     macros::map,
     maps::{Array, HashMap},
 };
@@ -35,23 +35,35 @@ fn lower(bytes: u64) -> u64 {
     bytes | ((from_a ^ past_z) & !bytes & HIGH) >> 2
 }
 
-/// Copies `length` bytes (at most `8 * N`) at an offset of the scratch body, in lower case,
+/// The first `length` bytes (at most `8 * N`) at an offset of the scratch body, in lower case,
 /// zero-padded.
+///
+/// They are read into twice the room, and the length is masked with `MASK`, its last byte: 6.1 follows
+/// a mask but not a minimum.
 #[inline(always)]
-fn key<const N: usize>(scratch: *mut Scratch, offset: u32, length: u32) -> Option<[u64; N]> {
-    let mut key = [0u64; N];
-    let length = length.min(8 * N as u32);
+fn key<const N: usize, const MASK: u32>(
+    scratch: *mut Scratch,
+    offset: u32,
+    length: u32,
+) -> Option<[u64; N]> {
+    const { assert!(MASK as usize == 16 * N - 1) };
+    let mut bytes = [[0u64; N]; 2];
+    let length = masked::<MASK>(length.min(8 * N as u32));
     let name = scratch::at(scratch, offset);
-    // SAFETY: the key has room, and the name is in the body.
-    let failed = unsafe { bpf_probe_read_kernel(key.as_mut_ptr().cast(), length, name.cast()) };
+    // SAFETY: the length is less than the room, and the name is in the body.
+    let failed = unsafe { bpf_probe_read_kernel(bytes.as_mut_ptr().cast(), length, name.cast()) };
     if failed != 0 {
         return None;
     }
+    let [mut key, _] = bytes;
     for word in &mut key {
         *word = lower(*word);
     }
     Some(key)
 }
+
+const COMPONENT_MASK: u32 = 2 * KEY as u32 - 1;
+const AFFIX_MASK: u32 = 2 * AFFIX as u32 - 1;
 
 /// Operations wanted whatever the path.
 #[inline(always)]
@@ -88,7 +100,7 @@ extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
     if first_bytes & first_byte_bit(first) == 0 {
         return 0;
     }
-    let Some(key) = key(scratch, offset, length) else {
+    let Some(key) = key::<_, COMPONENT_MASK>(scratch, offset, length) else {
         return 0;
     };
     // SAFETY: a map value.
@@ -100,29 +112,65 @@ extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn affixes(offset: u32, length: u32) -> u32 {
-    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
-        return 0;
+    let mut asked = Affixes {
+        offset,
+        length,
+        wanted: 0,
     };
-    let mut wanted = 0;
-    for index in 0..AFFIX_LENGTHS {
-        let suffix = filter.suffix_lengths[index];
-        if suffix != 0
-            && suffix <= length
-            && let Some(key) = key(scratch, offset + (length - suffix), suffix)
-            && let Some(operations) = SUFFIXES.get_ptr(key)
-        {
-            // SAFETY: a map value.
-            wanted |= unsafe { *operations };
-        }
-        let prefix = filter.prefix_lengths[index];
-        if prefix != 0
-            && prefix <= length
-            && let Some(key) = key(scratch, offset, prefix)
-            && let Some(operations) = PREFIXES.get_ptr(key)
-        {
-            // SAFETY: a map value.
-            wanted |= unsafe { *operations };
-        }
+    // SAFETY: the callback has the signature that bpf_loop wants, and the state outlives it.
+    unsafe {
+        bpf_loop(
+            AFFIX_LENGTHS as u32,
+            affix as *mut _,
+            (&raw mut asked).cast(),
+            0,
+        )
+    };
+    asked.wanted
+}
+
+#[repr(C)]
+struct Affixes {
+    offset: u32,
+    length: u32,
+    wanted: u32,
+}
+
+/// One step of `bpf_loop`: one length of suffix and one of prefix. Not a plain loop: unrolled, its
+/// branches multiply, and the verifier of 6.1 goes through them all.
+unsafe extern "C" fn affix(index: u64, asked: *mut Affixes) -> i64 {
+    // SAFETY: `affixes` passes its state.
+    let Affixes {
+        offset,
+        length,
+        wanted,
+    } = unsafe { &mut *asked };
+    let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
+        return 1;
+    };
+    let index = masked::<{ AFFIX_LENGTHS as u32 - 1 }>(index as u32) as usize;
+    // SAFETY: masked, so inside the arrays.
+    let (suffix, prefix) = unsafe {
+        (
+            *filter.suffix_lengths.as_ptr().add(index),
+            *filter.prefix_lengths.as_ptr().add(index),
+        )
+    };
+    if suffix != 0
+        && suffix <= *length
+        && let Some(key) = key::<_, AFFIX_MASK>(scratch, *offset + (*length - suffix), suffix)
+        && let Some(operations) = SUFFIXES.get_ptr(key)
+    {
+        // SAFETY: a map value.
+        *wanted |= unsafe { *operations };
     }
-    wanted
+    if prefix != 0
+        && prefix <= *length
+        && let Some(key) = key::<_, AFFIX_MASK>(scratch, *offset, prefix)
+        && let Some(operations) = PREFIXES.get_ptr(key)
+    {
+        // SAFETY: a map value.
+        *wanted |= unsafe { *operations };
+    }
+    0
 }
