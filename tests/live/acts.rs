@@ -54,6 +54,23 @@ fn a_file_reached_through_symlinks_is_reported_where_it_lies() {
     seen.complete();
 }
 
+/// Whoever has a user namespace can show a file under any name; the rules ask about both.
+#[test]
+fn a_file_shown_under_an_innocent_name_by_a_bind_mount_is_reported_as_both() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let hidden = scratch.write("tmp/secret.numbered", "");
+    let shown = scratch.write("tmp/innocent", "");
+    let (hidden, shown) = (hidden.to_str().unwrap(), shown.to_str().unwrap());
+    let script = "mount --bind \"$1\" \"$2\" && cat \"$2\"";
+    let command = ["unshare", "-Urm", "sh", "-c", script, "sh", hidden, shown];
+    let seen = watch(&scratch, &command, "");
+    let event = one(&seen, "open", shown);
+    assert_eq!(event["open"]["source"]["path"], hidden);
+    seen.complete();
+}
+
 #[test]
 fn a_file_sixty_folders_deep_keeps_its_whole_path() {
     need!(require::live());

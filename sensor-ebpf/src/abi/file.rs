@@ -16,7 +16,8 @@ pub const REMEMBER: u32 = 16;
 
 wire! {
     /// open, creat, openat, openat2. Followed by the argument (for a failed open only), then the
-    /// file's path, or the path of the argument's base (none for an absolute one).
+    /// file's path, or the path of the argument's base (none for an absolute one), then the file's
+    /// path inside its file system where a bind mount makes it another.
     pub struct Open {
         pub header: Header,
         pub inode: u64,
@@ -30,6 +31,8 @@ wire! {
         pub errno: u32,
         pub argument: u32,
         pub path: u32,
+        pub source: u32,
+        pub reserved: u32,
     }
 }
 

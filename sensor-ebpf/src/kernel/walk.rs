@@ -39,6 +39,10 @@ pub struct Walk {
     leaf: u32,
     /// The component below begins with `@`: an npm scope.
     scope_below: u32,
+    /// Mounts are passed by: the path is the one inside the file system.
+    inside: u32,
+    /// A mount on the way shows a part of its file system only: a bind mount.
+    bound: u32,
     reserved: u32,
 }
 
@@ -62,11 +66,25 @@ pub struct Walked {
     pub section: u32,
     /// Operations that some watch entry wants on this path.
     pub wanted: u32,
+    /// The length, as records have it, of the path inside the file system, which follows; 0 if that
+    /// is the same or nobody asks.
+    pub source: u32,
     /// The package's folder; 0 for none.
     pub module: u64,
 }
 
+impl Walked {
+    /// Bytes written of both paths.
+    pub fn total(&self) -> u32 {
+        self.length + (self.source & !path::TRUNCATED)
+    }
+}
+
 /// Walks `path` and writes it, leaf first, at `start` of the scratch body.
+///
+/// A bind mount can show a file under any name, and whoever has a user namespace may make one. So
+/// where one is on the way of a file that is asked about, the path inside the file system is written
+/// too, and the watch entries are asked about both.
 #[inline(always)]
 pub fn walk(scratch: *mut Scratch, path: Path, start: u32, ask: Ask) -> Walked {
     // SAFETY: this CPU's own scratch, which the caller holds.
@@ -84,20 +102,32 @@ pub fn walk(scratch: *mut Scratch, path: Path, start: u32, ask: Ask) -> Walked {
         asking: (ask != Ask::Nothing) as u32,
         leaf: (ask == Ask::File) as u32,
         scope_below: 0,
+        inside: 0,
+        bound: 0,
         reserved: 0,
     };
     // A kernel path is never longer, and no section may look so.
     let length = climb().min(path::MAX as u32);
     let Walk {
-        truncated,
-        wanted,
-        module,
-        ..
+        truncated, bound, ..
     } = *state;
+    let section = length | truncated;
+    let mut source = 0;
+    if ask == Ask::File && bound != 0 {
+        state.dentry = path.dentry;
+        state.start = start + length;
+        state.length = 0;
+        state.truncated = 0;
+        state.leaf = 1;
+        state.inside = 1;
+        source = climb().min(path::MAX as u32) | state.truncated;
+    }
+    let Walk { wanted, module, .. } = *state;
     Walked {
         length,
-        section: length | truncated,
+        section,
         wanted,
+        source,
         module,
     }
 }
@@ -141,23 +171,26 @@ unsafe extern "C" fn step(_index: u64, _context: *mut u8) -> i64 {
 
 #[inline(always)]
 fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
-    let root: u64 = field!(walk.mount, vfsmount_root)?;
-    if walk.dentry == root {
+    let above: u64 = field!(walk.dentry, dentry_parent)?;
+    if walk.inside == 0 && walk.dentry == field!(walk.mount, vfsmount_root)? {
         let mount = walk.mount.wrapping_sub(u64::from(offset!(mount_vfsmount)));
         let parent: u64 = field!(mount, mount_parent)?;
         if parent == mount {
             return Some(STOP);
         }
+        walk.bound |= (above != walk.dentry) as u32;
         walk.dentry = field!(mount, mount_mountpoint)?;
         walk.mount = parent.wrapping_add(u64::from(offset!(mount_vfsmount)));
         return Some(GO_ON);
     }
-    let parent: u64 = field!(walk.dentry, dentry_parent)?;
     let [hash_and_length, name]: [u64; 2] = field!(walk.dentry, dentry_name)?;
     let length = (hash_and_length >> 32) as u32;
-    // A dentry that is its own parent and no mount's root: a file of no file system that anyone can
-    // see (memfd, pipe). Its name is all there is.
-    let detached = parent == walk.dentry;
+    // A dentry that is its own parent: the root of the file system, or a file of none that anyone can
+    // see (memfd, pipe), whose name is all there is.
+    let detached = above == walk.dentry;
+    if detached && walk.inside != 0 {
+        return Some(STOP);
+    }
     if length > NAME_MAX || walk.length + length + 1 > path::MAX as u32 {
         return None;
     }
@@ -187,6 +220,6 @@ fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
         walk.scope_below = (first == b'@') as u32;
     }
     walk.length += length + 1;
-    walk.dentry = parent;
+    walk.dentry = above;
     Some(if detached { STOP } else { GO_ON })
 }

@@ -112,9 +112,11 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
                 errno: 0,
                 argument: 0,
                 path: walk.section,
+                source: walk.source,
+                reserved: 0,
             };
         }
-        let length = scratch::bounded(start + walk.length);
+        let length = scratch::bounded(start + walk.total());
         record::emit(Ring::Event, kind::OPEN, record.cast(), length);
         Some(())
     })
@@ -165,6 +167,8 @@ fn open_failed(entry: *mut Lineage, number: u32, result: i64) -> Option<()> {
                 errno: errno(result),
                 argument: argument.argument,
                 path: argument.base,
+                source: 0,
+                reserved: 0,
             };
         }
         let length = scratch::bounded(start + argument.length);

@@ -10,6 +10,10 @@ use crate::detect::Confidence;
 use super::folder::{node_package, pnpm_version, site_entry};
 use super::{Attribution, Ecosystem};
 
+/// What setuptools makes every python read as it starts, whatever it then runs. Only the attribution
+/// is left open by it, never an alert.
+const AT_EVERY_START: [&str; 2] = ["_distutils_hack", "distutils-precedence.pth"];
+
 /// The package a module belongs to.
 pub(super) fn module(path: &str) -> Option<Attribution> {
     let node = node_package(path).map(|(folder, name)| {
@@ -18,6 +22,9 @@ pub(super) fn module(path: &str) -> Option<Attribution> {
     });
     let (ecosystem, folder, name, version) = node.or_else(|| {
         let (folder, entry) = site_entry(path)?;
+        if AT_EVERY_START.contains(&entry) {
+            return None;
+        }
         let (name, version) = python_name(entry)?;
         Some((Ecosystem::Pypi, folder, name, version))
     })?;

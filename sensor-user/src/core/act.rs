@@ -119,12 +119,21 @@ fn file<'e>(category: Category, word: EventWord, file: FileAct<'e>) -> Act<'e> {
     }
 }
 
+/// A file that a bind mount shows elsewhere is asked about under both paths.
 fn opened(open: &Open) -> Vec<Act<'_>> {
+    let mut acts = opened_as(open, &open.place);
+    if let Some(source) = &open.place.source {
+        acts.extend(opened_as(open, source));
+    }
+    acts
+}
+
+fn opened_as<'e>(open: &'e Open, place: &'e Place) -> Vec<Act<'e>> {
     let act = |operation| FileAct {
         mode: (open.mode != 0).then_some(open.mode),
         flags: Some(open.flags),
         errno: Some(open.errno),
-        ..FileAct::new(&open.place, operation)
+        ..FileAct::new(place, operation)
     };
     let mut acts = Vec::new();
     let (operations, worked) = (open.operations, open.errno == 0);

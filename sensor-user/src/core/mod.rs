@@ -74,6 +74,11 @@ pub struct Core {
     start: Start,
     started: bool,
     counters: Counters,
+    /// The snapshot before that. A batch's snapshot comes before its events, so a session that
+    /// begins in it begins here: too early by a little, never too late.
+    counters_before: Counters,
+    /// Losses that are worth a health record: the first, and then each time there are twice as many.
+    lost_to_tell: u64,
     containers: HashMap<u64, Rc<Container>>,
     users: HashMap<u32, Rc<str>>,
 }
@@ -92,6 +97,8 @@ impl Core {
             start: Start::default(),
             started: false,
             counters: Counters::default(),
+            counters_before: Counters::default(),
+            lost_to_tell: 1,
             containers: HashMap::new(),
             users: HashMap::new(),
         }
@@ -208,6 +215,8 @@ impl Core {
             .collect();
         self.subjects.forget();
         self.counters = Counters::default();
+        self.counters_before = Counters::default();
+        self.lost_to_tell = 1;
         self.sessions.counters_restarted();
         self.tally.begin(start);
         if start.blind {
@@ -217,20 +226,25 @@ impl Core {
     }
 
     fn count(&mut self, counters: &Counters, time: u64, findings: &mut Vec<Finding>) {
-        let lost = completeness::lost_between(&self.counters, counters);
-        if !lost.is_empty() {
-            let kinds: Vec<_> = lost.iter().map(|(k, n)| format!("{n} {k}")).collect();
-            let cause = format!("events were lost: {}", kinds.join(", "));
+        let lost: u64 = counters.kinds.values().map(|count| count.lost).sum();
+        if lost >= self.lost_to_tell {
+            self.lost_to_tell = lost.saturating_mul(2);
+            let none = Counters::default();
+            let kinds: Vec<_> = completeness::lost_between(&none, counters)
+                .iter()
+                .map(|(kind, count)| format!("{count} {kind}"))
+                .collect();
+            let cause = format!("events were lost so far: {}", kinds.join(", "));
             findings.push(self.health(Code::EventsLost, cause, time));
         }
-        let full = counters
-            .lineage_full
-            .saturating_sub(self.counters.lineage_full);
-        if full > 0 {
-            let cause = format!("{full} processes could not be added to the watched set");
+        if counters.lineage_full > 0 && self.counters.lineage_full == 0 {
+            let cause = format!(
+                "{} processes could not be added to the watched set",
+                counters.lineage_full
+            );
             findings.push(self.health(Code::LineageFull, cause, time));
         }
-        self.counters = counters.clone();
+        self.counters_before = std::mem::replace(&mut self.counters, counters.clone());
     }
 
     fn io_uring(&mut self, actor: &Actor, time: u64, findings: &mut Vec<Finding>) {
@@ -258,9 +272,13 @@ impl Core {
             let install = process.context.install.as_ref()?;
             Some(install.root)
         });
-        let began = self
-            .sessions
-            .open(actor.root, install, &self.counters, forks_missed, late);
+        let began = self.sessions.open(
+            actor.root,
+            install,
+            &self.counters_before,
+            forks_missed,
+            late,
+        );
         if began && late {
             self.tally.started_late();
             let cause = format!("process {} was running already", actor.process.pid);

@@ -112,6 +112,7 @@ mod tests {
             observed: Observed::Argument,
             argument: Some(path.to_str().unwrap().into()),
             truncated: false,
+            source: None,
         }
     }
 

@@ -181,6 +181,9 @@ pub struct Place {
     /// The leading part is missing: the path was longer than the sensor's buffer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// The same file inside its file system, where a bind mount shows it under another path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Place>>,
 }
 
 /// Where a path or address was read.

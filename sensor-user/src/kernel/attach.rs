@@ -1,10 +1,10 @@
 //! Putting the programs on their hooks: for each kind the first hook that the kernel accepts.
 
 use std::fs::File;
-use std::path::PathBuf;
 
 use aya::programs::{CgroupAttachMode, Program as AyaProgram};
 use aya::{Btf, Ebpf};
+use procfs::process::Process;
 
 use super::error::{SensorError, chain};
 use super::hook::{Hook, HookStatus, KINDS, Need, Place, Program};
@@ -28,6 +28,7 @@ pub(super) fn all(
                 };
                 let mut status = HookStatus {
                     kind: kind.name,
+                    optional: kind.need == Need::IfPresent,
                     chosen: None,
                     refused: Vec::new(),
                 };
@@ -114,16 +115,25 @@ fn attach_one(
     attached.map_err(|error| chain(&error))
 }
 
-/// The root of the cgroup v2 hierarchy, where programs see every process.
+/// The root of the cgroup v2 hierarchy, where programs see every process: of several mounts of it the
+/// first that can be opened, since one may be hidden below another.
 fn cgroup_root() -> Result<File, String> {
-    let path = cgroup_mount().ok_or("no cgroup v2 hierarchy is mounted")?;
-    File::open(&path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn cgroup_mount() -> Option<PathBuf> {
-    let mounts = procfs::process::Process::myself().ok()?.mountinfo().ok()?;
-    mounts
-        .into_iter()
-        .find(|mount| mount.fs_type == "cgroup2" && mount.root == "/")
-        .map(|mount| mount.mount_point)
+    let mounts = Process::myself().and_then(|process| process.mountinfo());
+    let mounts = mounts.map_err(|error| format!("the mounts can't be read: {error}"))?;
+    let mut reason = "no cgroup v2 hierarchy is mounted".to_owned();
+    for mount in mounts {
+        if mount.fs_type != "cgroup2" || mount.root != "/" {
+            continue;
+        }
+        // The file is there in every cgroup; another file system on top has none.
+        if !mount.mount_point.join("cgroup.procs").exists() {
+            reason = format!("{} is not to be seen", mount.mount_point.display());
+            continue;
+        }
+        match File::open(&mount.mount_point) {
+            Ok(root) => return Ok(root),
+            Err(error) => reason = format!("{}: {error}", mount.mount_point.display()),
+        }
+    }
+    Err(reason)
 }

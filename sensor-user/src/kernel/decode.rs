@@ -96,7 +96,10 @@ fn decode_kind(kind: u32, bytes: &[u8], connects: bool) -> Option<Vec<Record>> {
         kind::OPEN => {
             let (open, rest) = file::Open::read_from_prefix(bytes).ok()?;
             let mut sections = Sections(rest);
-            let place = sections.place(open.argument, open.path)?;
+            let mut place = sections.place(open.argument, open.path)?;
+            if open.source != 0 {
+                place.source = Some(Box::new(sections.kernel_place(open.source)?));
+            }
             let open_event = Open {
                 place,
                 operations: Operations::from_bits_truncate(open.operations),

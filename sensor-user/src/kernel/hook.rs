@@ -55,6 +55,8 @@ pub(super) enum Need {
 pub struct HookStatus {
     /// The event kind.
     pub kind: &'static str,
+    /// The kernel may lack what the kind is about, and then nothing is missed.
+    pub optional: bool,
     /// The hook in use.
     pub chosen: Option<String>,
     /// Hooks before it, and what the kernel said to each.

@@ -183,7 +183,7 @@ fn hook_check(hook: &Hook) -> Check {
             format!("{chosen} ({})", refused.join("; ")),
             "nothing: this hook sees the same",
         ),
-        None if hook.is_optional() => Check::note(
+        None if hook.optional => Check::note(
             &name,
             refused.join("; "),
             "nothing, if this kernel is built without it",
@@ -238,6 +238,7 @@ mod tests {
     fn hook(kind: &str, chosen: Option<&str>) -> Hook {
         Hook {
             kind: kind.to_owned(),
+            optional: kind == "io_uring",
             chosen: chosen.map(str::to_owned),
             refused: vec![("cgroup connect4".into(), "no cgroup v2\x1b[2J".into())],
         }

@@ -202,7 +202,7 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
             .unwrap_or_default(),
         root,
         hooks: hooks.iter().filter_map(chosen).collect(),
-        blind: unfed().any(|hook| !hook.is_optional()),
+        blind: unfed().any(|hook| !hook.optional),
         degraded: unfed().map(sentence).collect(),
         users: users(),
     }

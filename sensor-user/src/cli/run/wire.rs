@@ -67,21 +67,16 @@ pub(crate) struct ReplyLine {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hook {
     pub(crate) kind: String,
+    pub(crate) optional: bool,
     pub(crate) chosen: Option<String>,
     pub(crate) refused: Vec<(String, String)>,
-}
-
-impl Hook {
-    /// Where nothing feeds the kind, the kernel may lack the facility, and then nothing is missed.
-    pub(crate) fn is_optional(&self) -> bool {
-        self.kind == "io_uring"
-    }
 }
 
 impl From<&HookStatus> for Hook {
     fn from(status: &HookStatus) -> Self {
         Self {
             kind: status.kind.to_owned(),
+            optional: status.optional,
             chosen: status.chosen.clone(),
             refused: status.refused.clone(),
         }

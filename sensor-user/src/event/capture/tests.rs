@@ -116,6 +116,7 @@ fn place() -> impl Strategy<Value = Place> {
             },
             argument,
             truncated,
+            source: None,
         },
     )
 }

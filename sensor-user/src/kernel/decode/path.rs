@@ -63,6 +63,7 @@ pub(super) fn argument_place(argument: &[u8], base: Place) -> Place {
         observed: Observed::Argument,
         argument: Some(argument.into()),
         truncated: base.truncated,
+        source: None,
     }
 }
 
