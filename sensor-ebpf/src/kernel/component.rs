@@ -140,11 +140,12 @@ struct Affixes {
 /// branches multiply, and the verifier of 6.1 goes through them all.
 unsafe extern "C" fn affix(index: u64, asked: *mut Affixes) -> i64 {
     // SAFETY: `affixes` passes its state.
+    let asked = unsafe { &mut *asked };
     let Affixes {
         offset,
         length,
         wanted,
-    } = unsafe { &mut *asked };
+    } = asked;
     let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
         return 1;
     };

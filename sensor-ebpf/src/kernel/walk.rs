@@ -173,12 +173,13 @@ unsafe extern "C" fn step(_index: u64, _context: *mut u8) -> i64 {
 fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
     let above: u64 = field!(walk.dentry, dentry_parent)?;
     if walk.inside == 0 && walk.dentry == field!(walk.mount, vfsmount_root)? {
+        // Also where the mount is the last: a detached one, or a root that was pivoted into.
+        walk.bound |= (above != walk.dentry) as u32;
         let mount = walk.mount.wrapping_sub(u64::from(offset!(mount_vfsmount)));
         let parent: u64 = field!(mount, mount_parent)?;
         if parent == mount {
             return Some(STOP);
         }
-        walk.bound |= (above != walk.dentry) as u32;
         walk.dentry = field!(mount, mount_mountpoint)?;
         walk.mount = parent.wrapping_add(u64::from(offset!(mount_vfsmount)));
         return Some(GO_ON);

@@ -64,7 +64,10 @@ fn executed(binprm: u64) -> Option<()> {
             Ask::Nothing,
         );
         small(scratch, task, file);
-        detail(scratch, task, memory, binprm, &path)
+        if detail(scratch, task, memory, binprm, &path).is_none() {
+            record::lost(kind::EXEC_DETAIL);
+        }
+        Some(())
     });
     if done.is_none() {
         record::lost(kind::EXEC);

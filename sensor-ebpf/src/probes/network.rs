@@ -26,7 +26,12 @@ const ALLOW: i32 = 1;
 
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
+const SOCK_DGRAM: u32 = 2;
 const SOCK_RAW: u32 = 3;
+const IPPROTO_ICMP: u32 = 1;
+const IPPROTO_ICMPV6: u32 = 58;
+
+const EFAULT: i64 = 14;
 
 /// `BPF_CGROUP_INET4_CONNECT`, since 4.17: before the connect is made.
 #[cgroup_sock_addr(connect4)]
@@ -100,9 +105,17 @@ pub fn sock_create(context: SockContext) -> i32 {
 
 #[inline(always)]
 fn raw_socket(context: &SockContext) -> Option<()> {
-    // SAFETY: a field of the context.
-    let socket_type = unsafe { (*context.sock).type_ };
-    if socket_type != SOCK_RAW {
+    // SAFETY: fields of the context, each read as the verifier wants it.
+    let (socket_type, protocol) = unsafe {
+        (
+            core::ptr::read_volatile(&raw const (*context.sock).type_),
+            core::ptr::read_volatile(&raw const (*context.sock).protocol),
+        )
+    };
+    // An unprivileged ICMP socket sends what it likes too, past the datagram hooks.
+    let ping =
+        socket_type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
+    if socket_type != SOCK_RAW && !ping {
         return None;
     }
     let entry = lineage::watched()?;
@@ -116,7 +129,7 @@ fn raw_socket(context: &SockContext) -> Option<()> {
             family: (*context.sock).family,
             port: 0,
             socket_type,
-            protocol: (*context.sock).protocol,
+            protocol,
         }
     };
     let size = size_of::<Peer>() as u32;
@@ -159,16 +172,19 @@ fn connected(context: &TracePointContext) -> Option<()> {
     };
     let length = (given as u32).min(SOCKADDR as u32);
     // SAFETY: at most the array's size; the helper checks the source.
-    if unsafe {
+    let failed = unsafe {
         bpf_probe_read_user(
             exit.sockaddr.as_mut_ptr().cast(),
             length,
             address as *const _,
         )
-    } == 0
-    {
-        exit.length = length;
+    };
+    // An address that the kernel could not read either made the call fail.
+    if failed != 0 && result != -EFAULT {
+        record::lost(kind::CONNECT_EXIT);
+        return None;
     }
+    exit.length = if failed == 0 { length } else { 0 };
     let size = size_of::<ConnectExit>() as u32;
     record::emit(
         Ring::Event,

@@ -28,6 +28,8 @@ use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
+use nix::sys::prctl;
+
 use caller::{Caller, CallerError};
 use child::Task;
 use course::{Course, CourseError};
@@ -71,6 +73,8 @@ enum SetupError {
     Runtime(io::Error),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("pkgwarden can't close itself to other processes of the same user (prctl: {0})")]
+    Undumpable(nix::Error),
 }
 
 /// The files of a run, open since before its command.
@@ -105,15 +109,27 @@ fn say(sentence: &str) {
 fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
     let github_actions = std::env::var("GITHUB_ACTIONS").ok();
     let tuning = tuning::from_environment()?;
+    // Another process of the same user could else take events out of the pipes, or put commands in.
+    prctl::set_dumpable(false).map_err(SetupError::Undumpable)?;
     let caller = Caller::behind_sudo()?;
-    let watching = args.watch.resolve()?;
+    // What the caller names is read as the caller: under sudo a rules folder or a configuration file
+    // that only root may read would come back in an error.
+    let resolve = || args.watch.resolve();
+    let watching = match &caller {
+        Some(caller) => caller.act(resolve)??,
+        None => resolve()?,
+    };
     // While there is one thread: the caller's identity is taken for a moment.
     let open = || Files::open(&watching, args.report.as_deref(), args.summary.as_deref());
     let files = match &caller {
         Some(caller) => caller.act(open)??,
         None => open()?,
     };
-    let mut rules = RuleSet::load(&watching.sources()).map_err(SetupError::Rules)?;
+    let load = || RuleSet::load(&watching.sources()).map_err(SetupError::Rules);
+    let mut rules = match &caller {
+        Some(caller) => caller.act(load)??,
+        None => load()?,
+    };
     for id in &watching.disabled {
         if !rules.disable(id) {
             return Err(SetupError::NoSuchRule(id.clone()));

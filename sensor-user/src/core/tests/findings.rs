@@ -198,6 +198,8 @@ fn loss_makes_incomplete_what_was_open_and_nothing_that_began_later() {
     stage.connect(python, "9.9.9.9", 1, 0);
     stage.push(counters(200, 190, 7));
     stage.connect(python, "9.9.9.9", 2, 0);
+    // The next batch: its snapshot comes before its events.
+    stage.push(counters(250, 240, 7));
     let args = ["python", "/usr/bin/pip", "install", "x"];
     let pip = stage.spawn(python, "/usr/bin/python3.11", &args, "/home/dev/app", &[]);
     stage.connect(pip, "9.9.9.9", 3, 0);

@@ -51,7 +51,7 @@ fn a_walked_path_is_turned_round() {
 fn a_path_that_was_too_long_does_not_pass_for_an_absolute_one() {
     let path = leaf_first("deep/leaf");
     let mut record = open_record(b"", &path);
-    let at = size_of::<file::Open>() - 4;
+    let at = std::mem::offset_of!(file::Open, path);
     record[at..at + 4].copy_from_slice(&(path.len() as u32 | wire_path::TRUNCATED).to_ne_bytes());
     let place = place_of(&record);
     assert!(place.truncated);
