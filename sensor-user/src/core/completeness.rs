@@ -79,6 +79,11 @@ impl Core {
                 "{full} processes could not be added to the watched set: it was full"
             ));
         }
+        let late = now.out_of_order.saturating_sub(since.out_of_order);
+        if late > 0 {
+            // Seen all the same: only who descends from whom may be off.
+            degraded.push(format!("{late} events were handled after later ones"));
+        }
         if blots.gap {
             degraded.push("the sensor was not running throughout".to_owned());
         }
