@@ -10,6 +10,7 @@ is run in. Names of the machine are replaced; times start at zero.
 
 import datetime
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -131,17 +132,25 @@ def record(pkgwarden, replica, folder):
     )
     events = scrubbed(kept(events, about))
     text = "".join(json.dumps(e, separators=(",", ":"), ensure_ascii=False) + "\n" for e in [header, *events])
-    out = RULES / "tests" / f"{slug(replica)}.ndjson"
-    out.write_text(text)
+    part = folder / "part.ndjson"
+    part.write_text(text)
     again = subprocess.run(
-        [pkgwarden, "replay", out], cwd="/", capture_output=True, text=True, check=False
+        [pkgwarden, "replay", part], cwd="/", capture_output=True, text=True, check=False
     )
     for a in map(json.loads, again.stdout.splitlines()):
         if a["rule"]["file"] == rule:
             if (a["level"], a.get("package")) != (alert["level"], alert.get("package")):
-                return f"the kept part says {a['level']} {a.get('package')}, the whole {alert['level']} {alert.get('package')}"
+                return "the kept part raises it with another level or package"
+            keep(part, RULES / "tests" / f"{slug(replica)}.ndjson")
             return None
     return f"the kept part raises no such alert\n{again.stderr}"
+
+
+def keep(part, out):
+    shutil.copyfile(part, out)
+    # Recording needs root, the checkout is its owner's.
+    owner = out.parent.stat()
+    os.chown(out, owner.st_uid, owner.st_gid)
 
 
 def nanoseconds(time):
