@@ -86,9 +86,14 @@ pub struct Core {
 impl Core {
     /// Nothing seen yet.
     pub fn new(settings: Settings) -> Self {
+        Self::sharing(Rc::new(settings.rules), settings.trust)
+    }
+
+    /// With rules that other cores have too: compiling them is most of a core's making.
+    pub(crate) fn sharing(rules: Rc<RuleSet>, trust: Trust) -> Self {
         Self {
-            rules: Rc::new(settings.rules),
-            trust: settings.trust,
+            rules,
+            trust,
             lineage: Lineage::default(),
             subjects: Subjects::default(),
             sessions: Sessions::default(),

@@ -1,6 +1,7 @@
 mod errors;
 mod evaluate;
 mod fed;
+mod recorded;
 mod shipped;
 mod watch;
 

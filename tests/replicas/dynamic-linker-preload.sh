@@ -1,0 +1,1 @@
+touch /etc/ld.so.preload

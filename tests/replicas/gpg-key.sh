@@ -1,0 +1,1 @@
+cat "$HOME/.gnupg/private-keys-v1.d/0.key"

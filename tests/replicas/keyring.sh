@@ -1,0 +1,1 @@
+cat "$HOME/.local/share/keyrings/login.keyring"

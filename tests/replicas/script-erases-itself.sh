@@ -1,0 +1,1 @@
+touch setup_bun.js && rm -f setup_bun.js

@@ -1,0 +1,1 @@
+cat "$HOME/.config/gh/hosts.yml"

@@ -1,0 +1,1 @@
+echo "@daily true" | crontab -

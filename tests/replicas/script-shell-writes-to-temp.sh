@@ -1,0 +1,1 @@
+sh -c "echo true >/tmp/.x.sh"

@@ -1,0 +1,1 @@
+trufflehog filesystem "$HOME" --json

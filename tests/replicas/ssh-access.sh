@@ -1,0 +1,1 @@
+echo "# key" >>"$HOME/.ssh/authorized_keys"
