@@ -13,6 +13,7 @@ fn watch(scratch: &Scratch, command: &[&str], options: &str) -> Seen {
         "--rules".as_ref(),
         rules.as_os_str(),
     ]);
+    let run = run.min_level("informational");
     let run = if options.is_empty() {
         run
     } else {
@@ -68,6 +69,40 @@ fn a_file_shown_under_an_innocent_name_by_a_bind_mount_is_reported_as_both() {
     let seen = watch(&scratch, &command, "");
     let event = one(&seen, "open", shown);
     assert_eq!(event["open"]["source"]["path"], hidden);
+    seen.complete();
+}
+
+#[test]
+fn a_store_read_through_a_new_link_or_name_is_reported_by_the_one_it_had() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let store = scratch.write("tmp/secret.numbered", "");
+    let folder = scratch.project().join("tmp");
+    let script = "cd \"$1\" && ln secret.numbered a && ln -s ./secret.numbered b && cat a b && \
+                  mv secret.numbered c && cat c";
+    let seen = watch(
+        &scratch,
+        &["sh", "-c", script, "sh", folder.to_str().unwrap()],
+        "",
+    );
+    let links: Vec<_> = seen.capture.of("link").collect();
+    let [hard, soft] = links.as_slice() else {
+        panic!("not two links: {links:?}");
+    };
+    for (link, name, symbolic) in [(hard, "a", false), (soft, "b", true)] {
+        assert_eq!(link["from"]["path"], store.to_str().unwrap());
+        assert_eq!(link["to"]["path"], folder.join(name).to_str().unwrap());
+        assert_eq!(link["symbolic"], symbolic);
+    }
+    one(&seen, "rename", store.to_str().unwrap());
+    // The link and the rename by the store's old name, and the read through the symbolic link.
+    let path = store.to_str().unwrap();
+    let asked = seen
+        .alerts
+        .iter()
+        .filter(|alert| alert.text("/file/path") == path);
+    assert_eq!(asked.count(), 3, "{seen:?}");
     seen.complete();
 }
 

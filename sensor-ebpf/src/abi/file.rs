@@ -37,7 +37,8 @@ wire! {
 }
 
 wire! {
-    /// rename, renameat, renameat2. Followed by argument and base of the old name, then of the new.
+    /// rename, renameat, renameat2, and with the same two names link, linkat, symlink, symlinkat
+    /// (where the old name is the target's text, without a base). Followed by argument and base of the old name, then of the new.
     pub struct Rename {
         pub header: Header,
         pub from: u32,

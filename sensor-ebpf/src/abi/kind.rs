@@ -41,4 +41,8 @@ kinds! {
     MODULE = 12, "module";
     /// A request by io_uring.
     URING = 13, "io_uring";
+    /// A hard link was made.
+    LINK = 14, "link";
+    /// A symbolic link was made.
+    SYMLINK = 15, "symlink";
 }

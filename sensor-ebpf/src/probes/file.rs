@@ -1,7 +1,7 @@
-//! Opens, renames and mode changes, at the exit of their syscalls.
+//! Opens, renames, links and mode changes, at the exit of their syscalls.
 //!
 //! An opened file's path is read from the file itself, so no other thread can have changed it. A
-//! failed open, a rename and a chmod by path leave no object: there the argument is copied, with the
+//! failed open, a rename, a link and a chmod by path leave no object: there the argument is copied, with the
 //! kernel path of what it is relative to.
 
 use aya_ebpf::{
@@ -189,32 +189,78 @@ pub fn rename_exit(context: TracePointContext) -> u32 {
 fn renamed(context: &TracePointContext) -> Option<()> {
     let (number, result) = ended(context)?;
     let entry = lineage::watched()?;
-    record::generated(kind::RENAME);
+    let [first, second, third, fourth] = arguments()?;
+    let names = if number == syscall::RENAME {
+        [(AT_FDCWD, first), (AT_FDCWD, second)]
+    } else {
+        [(first as i32, second), (third as i32, fourth)]
+    };
+    two_names(kind::RENAME, entry, result, names)
+}
+
+/// At the exits of `link(old, new)`, `linkat(old directory, old, new directory, new, flags)`,
+/// `symlink(target, new)` and `symlinkat(target, new directory, new)`.
+#[tracepoint]
+pub fn link_exit(context: TracePointContext) -> u32 {
+    linked(&context);
+    0
+}
+
+#[inline(always)]
+fn linked(context: &TracePointContext) -> Option<()> {
+    let (number, result) = ended(context)?;
+    let entry = lineage::watched()?;
+    let [first, second, third, fourth] = arguments()?;
+    let (kind, names) = match number {
+        syscall::LINK => (kind::LINK, [(AT_FDCWD, first), (AT_FDCWD, second)]),
+        syscall::SYMLINK => (kind::SYMLINK, [(NO_BASE, first), (AT_FDCWD, second)]),
+        syscall::SYMLINKAT => (kind::SYMLINK, [(NO_BASE, first), (second as i32, third)]),
+        _ => (kind::LINK, [(first as i32, second), (third as i32, fourth)]),
+    };
+    two_names(kind, entry, result, names)
+}
+
+/// A descriptor that is never open: an argument that is relative to nothing.
+const NO_BASE: i32 = i32::MAX;
+
+const AT_FDCWD: i32 = -100;
+
+/// The first four arguments of the syscall that ends.
+#[inline(always)]
+fn arguments() -> Option<[u64; 4]> {
+    let registers = object::registers();
+    Some([
+        field!(registers, regs_0)?,
+        field!(registers, regs_1)?,
+        field!(registers, regs_2)?,
+        field!(registers, regs_3)?,
+    ])
+}
+
+/// A call with an old and a new name, each an argument and what it is relative to.
+#[inline(always)]
+fn two_names(
+    kind: u32,
+    entry: *mut Lineage,
+    result: i64,
+    [(from_directory, from), (to_directory, to)]: [(i32, u64); 2],
+) -> Option<()> {
+    record::generated(kind);
     let done = scratch::with(|scratch| {
-        let registers = object::registers();
-        let first: u64 = field!(registers, regs_0)?;
-        let second: u64 = field!(registers, regs_1)?;
-        let third: u64 = field!(registers, regs_2)?;
-        let fourth: u64 = field!(registers, regs_3)?;
-        let (from_directory, from, to_directory, to) = if number == syscall::RENAME {
-            (-1, first, -1, second)
-        } else {
-            (first as i32, second, third as i32, fourth)
-        };
         let task = object::current();
         let start = size_of::<Rename>() as u32;
         let from = argument::copy(scratch, task, from_directory, from, start)?;
         let middle = start + from.length;
         let to = argument::copy(scratch, task, to_directory, to, middle)?;
         if (from.wanted | to.wanted | component::any()) & METADATA == 0 {
-            record::filtered(kind::RENAME);
+            record::filtered(kind);
             return Some(());
         }
         let record = scratch::at(scratch, 0).cast::<Rename>();
         // SAFETY: the body begins with room for it, aligned; the entry is a map value.
         unsafe {
             *record = Rename {
-                header: record::header(kind::RENAME, &*entry),
+                header: record::header(kind, &*entry),
                 from: from.argument,
                 from_base: from.base,
                 to: to.argument,
@@ -224,11 +270,11 @@ fn renamed(context: &TracePointContext) -> Option<()> {
             };
         }
         let length = scratch::bounded(middle + to.length);
-        record::emit(Ring::Event, kind::RENAME, record.cast(), length);
+        record::emit(Ring::Event, kind, record.cast(), length);
         Some(())
     });
     if done.is_none() {
-        record::lost(kind::RENAME);
+        record::lost(kind);
     }
     Some(())
 }

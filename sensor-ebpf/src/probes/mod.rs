@@ -20,9 +20,12 @@ mod syscall {
     pub const OPEN: u32 = 2;
     pub const RENAME: u32 = 82;
     pub const CREAT: u32 = 85;
+    pub const LINK: u32 = 86;
+    pub const SYMLINK: u32 = 88;
     pub const CHMOD: u32 = 90;
     pub const FCHMOD: u32 = 91;
     pub const OPENAT: u32 = 257;
+    pub const SYMLINKAT: u32 = 266;
     pub const EXECVEAT: u32 = 322;
 }
 

@@ -72,6 +72,9 @@ fn did(alert: &Alert) -> String {
         EventWord::Open => on_file(file, "opened", "open"),
         EventWord::Create => on_file(file, "created", "create"),
         EventWord::Write => on_file(file, "wrote", "write"),
+        EventWord::Rename | EventWord::Link if is_source(file) => {
+            on_file(file, "gave another name to", "give another name to")
+        }
         EventWord::Rename => on_file(file, "renamed a file to", "rename a file to"),
         EventWord::Link => on_file(file, "linked a file as", "link a file as"),
         EventWord::Symlink => on_file(file, "made the symlink", "make the symlink"),
@@ -85,6 +88,11 @@ fn did(alert: &Alert) -> String {
         }
         EventWord::IoUring => format!("used io_uring on {}", target(alert)),
     }
+}
+
+/// The file is the one that got a new name, not the new name.
+fn is_source(file: Option<&File>) -> bool {
+    file.is_some_and(|file| file.operation.ends_with("_source"))
 }
 
 fn ran(alert: &Alert) -> String {

@@ -35,7 +35,7 @@ pub(super) enum Object<'e> {
 }
 
 /// What was done to a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct FileAct<'e> {
     pub(super) place: &'e Place,
     /// The name it had before, of a rename.
@@ -64,22 +64,42 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
             object: Object::RawSocket,
         }],
         Body::Open { open, .. } => opened(open),
+        // A file renamed or linked into place is as good as one created there; and what it was
+        // called before may be a store that is then read under the new name.
         Body::Rename {
             from, to, errno: 0, ..
         } => {
-            // A file renamed into place is as good as one created there.
-            [Category::FileRename, Category::FileEvent]
-                .map(|category| Act {
-                    category,
-                    word: EventWord::Rename,
-                    object: Object::File(FileAct {
-                        from: Some(from),
-                        errno: Some(0),
-                        ..FileAct::new(to, "rename")
-                    }),
-                })
-                .into()
+            let new = named(from, to, "rename");
+            let mut acts = vec![file(Category::FileRename, EventWord::Rename, new.clone())];
+            acts.push(file(Category::FileEvent, EventWord::Rename, new));
+            acts.push(source(EventWord::Rename, from, "rename_source"));
+            acts
         }
+        Body::Link {
+            from,
+            to,
+            symbolic: false,
+            errno: 0,
+            ..
+        } => vec![
+            file(
+                Category::FileEvent,
+                EventWord::Link,
+                named(from, to, "link"),
+            ),
+            source(EventWord::Link, from, "link_source"),
+        ],
+        Body::Link {
+            from,
+            to,
+            symbolic: true,
+            errno: 0,
+            ..
+        } => vec![file(
+            Category::FileEvent,
+            EventWord::Symlink,
+            named(from, to, "symlink"),
+        )],
         Body::Chmod {
             place,
             mode,
@@ -126,6 +146,24 @@ fn opened(open: &Open) -> Vec<Act<'_>> {
         acts.extend(opened_as(open, source));
     }
     acts
+}
+
+/// A file under its new name.
+fn named<'e>(from: &'e Place, to: &'e Place, operation: &'static str) -> FileAct<'e> {
+    FileAct {
+        from: Some(from),
+        errno: Some(0),
+        ..FileAct::new(to, operation)
+    }
+}
+
+/// The same under its old one.
+fn source<'e>(word: EventWord, from: &'e Place, operation: &'static str) -> Act<'e> {
+    let act = FileAct {
+        errno: Some(0),
+        ..FileAct::new(from, operation)
+    };
+    file(Category::FileAccess, word, act)
 }
 
 fn opened_as<'e>(open: &'e Open, place: &'e Place) -> Vec<Act<'e>> {

@@ -168,6 +168,7 @@ impl Core {
             | Body::RawSocket { .. }
             | Body::Open { .. }
             | Body::Rename { .. }
+            | Body::Link { .. }
             | Body::Chmod { .. }
             | Body::End => {}
         }

@@ -23,7 +23,9 @@ pub(super) enum Last {
 /// The places of an event that are known from an argument only.
 pub(super) fn unresolved(body: &mut Body) -> Vec<(&mut Place, Last)> {
     let places = match body {
-        Body::Rename { from, to, .. } => vec![(from, Last::Kept), (to, Last::Kept)],
+        Body::Rename { from, to, .. } | Body::Link { from, to, .. } => {
+            vec![(from, Last::Kept), (to, Last::Kept)]
+        }
         Body::Chmod { place, .. } | Body::ExecFailed { place, .. } => {
             vec![(place, Last::Followed)]
         }

@@ -75,6 +75,14 @@ pub enum Body {
         to: Place,
         errno: i32,
     },
+    /// link, linkat; symlink, symlinkat (`symbolic`, `from` is the target).
+    Link {
+        actor: Actor,
+        from: Place,
+        to: Place,
+        symbolic: bool,
+        errno: i32,
+    },
     /// chmod, fchmod, fchmodat, fchmodat2.
     Chmod {
         actor: Actor,
@@ -131,6 +139,7 @@ impl Body {
             | Body::RawSocket { actor, .. }
             | Body::Open { actor, .. }
             | Body::Rename { actor, .. }
+            | Body::Link { actor, .. }
             | Body::Chmod { actor, .. }
             | Body::Module { actor, .. }
             | Body::IoUring { actor, .. } => Some(actor),

@@ -13,7 +13,7 @@ use zerocopy::FromBytes;
 pub(super) use exec::Detail;
 use exec::{exec_detail, exec_small};
 use network::{connect_exit, peer_body};
-use path::{Sections, argument_place};
+use path::{Sections, argument_place, link_target};
 
 use crate::event::{Actor, Body, Event, Open, Operations, Place, ProcessKey, UringOperation};
 
@@ -114,21 +114,32 @@ fn decode_kind(kind: u32, bytes: &[u8], connects: bool) -> Option<Vec<Record>> {
             };
             (open.header, body)
         }
-        kind::RENAME => {
-            let (rename, rest) = file::Rename::read_from_prefix(bytes).ok()?;
+        kind::RENAME | kind::LINK | kind::SYMLINK => {
+            let (names, rest) = file::Rename::read_from_prefix(bytes).ok()?;
             let mut sections = Sections(rest);
-            let from = sections.argument_place(rename.from, rename.from_base)?;
-            let to = sections.argument_place(rename.to, rename.to_base)?;
-            let actor = actor(&rename.header);
-            (
-                rename.header,
-                Body::Rename {
+            let mut from = sections.argument_place(names.from, names.from_base)?;
+            let to = sections.argument_place(names.to, names.to_base)?;
+            let (actor, errno) = (actor(&names.header), names.errno as i32);
+            let symbolic = kind == kind::SYMLINK;
+            if symbolic {
+                from = link_target(from, &to);
+            }
+            let body = match kind {
+                kind::RENAME => Body::Rename {
                     actor,
                     from,
                     to,
-                    errno: rename.errno as i32,
+                    errno,
                 },
-            )
+                _ => Body::Link {
+                    actor,
+                    from,
+                    to,
+                    symbolic,
+                    errno,
+                },
+            };
+            (names.header, body)
         }
         kind::CHMOD | kind::EXEC_FAILED => {
             let (named, rest) = file::Named::read_from_prefix(bytes).ok()?;

@@ -185,6 +185,19 @@ pub(super) const KINDS: &[Kind] = &[
         }],
     },
     Kind {
+        name: "link",
+        need: Need::Events,
+        hooks: &[Hook {
+            name: "syscall exit tracepoints",
+            programs: &[
+                program("link_exit", Place::Syscall("sys_exit_linkat")),
+                program("link_exit", Place::Syscall("sys_exit_symlinkat")),
+                young("link_exit", Place::Syscall("sys_exit_link")),
+                young("link_exit", Place::Syscall("sys_exit_symlink")),
+            ],
+        }],
+    },
+    Kind {
         name: "chmod",
         need: Need::Events,
         hooks: &[Hook {

@@ -67,6 +67,24 @@ pub(super) fn argument_place(argument: &[u8], base: Place) -> Place {
     }
 }
 
+/// A symbolic link's target is relative to the folder that the link lies in.
+pub(super) fn link_target(target: Place, link: &Place) -> Place {
+    let Some(argument) = &target.argument else {
+        return target;
+    };
+    let name = link.path.basename().len();
+    let folder = &link.path.as_bytes()[..link.path.as_bytes().len() - name];
+    let base = Place {
+        path: folder.strip_suffix(b"/").unwrap_or(folder).into(),
+        ..Place::default()
+    };
+    let truncated = target.truncated || link.truncated;
+    Place {
+        truncated,
+        ..argument_place(argument.as_bytes(), base)
+    }
+}
+
 /// Leaf first with NULs, to root first with slashes.
 pub(super) fn turn(leaf_first: &[u8], truncated: bool) -> Text {
     let components = leaf_first.strip_suffix(b"\0").unwrap_or(leaf_first);
