@@ -1,20 +1,19 @@
 //! An event as what rules are asked about: one act or several, each in one Sigma category.
 
+mod file;
+
 use std::net::IpAddr;
 use std::rc::Rc;
-
-use nix::errno::Errno;
 
 use crate::alert::schema::{EventWord, ObservedWord};
 use crate::attribution::folder_holds;
 use crate::detect::{Branch, Category, Field, Subject};
-use crate::event::{
-    Body, Observed, Open, Operations, Place, Socket, Text, Transport, UringOperation,
-};
+use crate::event::{Body, Observed, Socket, Text, Transport};
 use crate::lineage::Image;
 use crate::names::{self, Class, Trust};
 
 use super::moment::Moment;
+use file::{FileAct, file, named, opened, source, uring};
 
 /// One act.
 #[derive(Debug)]
@@ -32,20 +31,6 @@ pub(super) enum Object<'e> {
     Peer(&'e Socket),
     RawSocket,
     File(FileAct<'e>),
-}
-
-/// What was done to a file.
-#[derive(Debug, Clone)]
-pub(super) struct FileAct<'e> {
-    pub(super) place: &'e Place,
-    /// The name it had before, of a rename.
-    pub(super) from: Option<&'e Place>,
-    /// As rules see it: create, write, chmod, rename, read, …
-    pub(super) operation: &'static str,
-    pub(super) mode: Option<u32>,
-    pub(super) flags: Option<u32>,
-    /// 0, an errno, or unknown.
-    pub(super) errno: Option<i32>,
 }
 
 /// The acts of an event; none for those that only change what is known.
@@ -131,112 +116,6 @@ fn peer(word: EventWord, socket: &Socket) -> Act<'_> {
     }
 }
 
-fn file<'e>(category: Category, word: EventWord, file: FileAct<'e>) -> Act<'e> {
-    Act {
-        category,
-        word,
-        object: Object::File(file),
-    }
-}
-
-/// A file that a bind mount shows elsewhere is asked about under both paths.
-fn opened(open: &Open) -> Vec<Act<'_>> {
-    let mut acts = opened_as(open, &open.place);
-    if let Some(source) = &open.place.source {
-        acts.extend(opened_as(open, source));
-    }
-    acts
-}
-
-/// A file under its new name.
-fn named<'e>(from: &'e Place, to: &'e Place, operation: &'static str) -> FileAct<'e> {
-    FileAct {
-        from: Some(from),
-        errno: Some(0),
-        ..FileAct::new(to, operation)
-    }
-}
-
-/// The same under its old one.
-fn source<'e>(word: EventWord, from: &'e Place, operation: &'static str) -> Act<'e> {
-    let act = FileAct {
-        errno: Some(0),
-        ..FileAct::new(from, operation)
-    };
-    file(Category::FileAccess, word, act)
-}
-
-fn opened_as<'e>(open: &'e Open, place: &'e Place) -> Vec<Act<'e>> {
-    let act = |operation| FileAct {
-        mode: (open.mode != 0).then_some(open.mode),
-        flags: Some(open.flags),
-        errno: Some(open.errno),
-        ..FileAct::new(place, operation)
-    };
-    let mut acts = Vec::new();
-    let (operations, worked) = (open.operations, open.errno == 0);
-    let created = operations.contains(Operations::CREATE);
-    // A write that failed left nothing behind. A read that failed tells what was looked for.
-    if worked && operations.intersects(Operations::WRITE | Operations::CREATE) {
-        let (word, operation) = match created {
-            true => (EventWord::Create, "create"),
-            false => (EventWord::Write, "write"),
-        };
-        acts.push(file(Category::FileEvent, word, act(operation)));
-    }
-    if operations.contains(Operations::READ) && !(worked && created) {
-        acts.push(file(Category::FileAccess, EventWord::Open, act("read")));
-    }
-    acts
-}
-
-/// What is known of an io_uring request is its path, not how it ended nor, for an open, what for.
-fn uring(operation: UringOperation, place: &Place) -> Vec<Act<'_>> {
-    let act =
-        |category, operation| file(category, EventWord::IoUring, FileAct::new(place, operation));
-    match operation {
-        UringOperation::Open => vec![
-            act(Category::FileEvent, "open"),
-            act(Category::FileAccess, "read"),
-        ],
-        UringOperation::Rename => vec![act(Category::FileEvent, "rename")],
-        UringOperation::Link => vec![act(Category::FileEvent, "link")],
-        UringOperation::Symlink => vec![act(Category::FileEvent, "symlink")],
-        UringOperation::Unlink => vec![act(Category::FileDelete, "unlink")],
-        UringOperation::Connect | UringOperation::Send | UringOperation::Socket => Vec::new(),
-    }
-}
-
-impl<'e> FileAct<'e> {
-    fn new(place: &'e Place, operation: &'static str) -> Self {
-        Self {
-            place,
-            from: None,
-            operation,
-            mode: None,
-            flags: None,
-            errno: None,
-        }
-    }
-
-    /// `success`, the errno's name, or `unknown`.
-    pub(super) fn outcome(&self) -> String {
-        match self.errno {
-            None => "unknown".to_owned(),
-            Some(0) => "success".to_owned(),
-            Some(errno) => match Errno::from_raw(errno) {
-                Errno::UnknownErrno => format!("errno {errno}"),
-                known => format!("{known:?}"),
-            },
-        }
-    }
-
-    /// Permission bits in octal.
-    pub(super) fn octal_mode(&self) -> Option<String> {
-        self.mode.map(|mode| format!("{:04o}", mode & 0o7777))
-    }
-}
-
 impl Act<'_> {
     /// What makes two acts of one process the same finding.
     pub(super) fn target(&self, moment: &Moment<'_>) -> String {
@@ -317,33 +196,6 @@ impl Act<'_> {
     }
 }
 
-impl FileAct<'_> {
-    fn fill(&self, subject: &mut Subject, category: Category, moment: &Moment<'_>) {
-        let path = lossy(&self.place.path);
-        inside(subject, &[&path], moment);
-        match category {
-            Category::FileAccess => {
-                subject.set(Field::FileName, Some(path));
-                let outcome = self.errno.map(|_| self.outcome());
-                subject.set(Field::AccessOutcome, outcome);
-            }
-            Category::FileRename => {
-                let from = self.from.map(|place| lossy(&place.path));
-                subject.set(Field::SourceFilename, from);
-                subject.set(Field::TargetFilename, Some(path));
-            }
-            Category::FileEvent => {
-                subject.set(Field::TargetFilename, Some(path));
-                subject.set(Field::FileOperation, Some(self.operation));
-                subject.set(Field::FileMode, self.octal_mode());
-                let executable = self.mode.map(|mode| is_file(mode) && mode & 0o111 != 0);
-                subject.set(Field::FileExecutable, executable);
-            }
-            _ => subject.set(Field::TargetFilename, Some(path)),
-        }
-    }
-}
-
 /// No name is known for any address yet.
 pub(super) const RESOLVED: &str = "unknown";
 
@@ -369,13 +221,6 @@ fn image_paths(image: &Image) -> Vec<&str> {
         Some(script) => vec![script, &image.path],
         None => vec![&image.path],
     }
-}
-
-/// chmod(2) gives permission bits only.
-fn is_file(mode: u32) -> bool {
-    const TYPE: u32 = 0o170_000;
-    const REGULAR: u32 = 0o100_000;
-    matches!(mode & TYPE, 0 | REGULAR)
 }
 
 fn lossy(text: &Text) -> Rc<str> {
