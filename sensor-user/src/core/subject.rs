@@ -93,6 +93,10 @@ fn build(process: &Process, computer: &str) -> (Subject, usize) {
         subject.set(Field::ImageIsMemfd, Some(image.memfd));
         subject.set(Field::ImageDeleted, Some(image.deleted));
         subject.set(Field::ImageDirWritable, image.directory_writable);
+        // Set only where it is so: exemptions ask whether it exists.
+        let first = process.context.loading.as_deref();
+        let injected = first.is_some_and(|first| image.loading.differs_from(first));
+        subject.set(Field::ImageInjected, injected.then_some(true));
     }
     subject.set(Field::ProcessId, Some(process.node.key.pid));
     let ancestors = process.node.ancestors();

@@ -41,6 +41,7 @@ fields! {
     Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
     LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
+    ImageInjected,
     // process_creation
     Hashes, LogonId,
     // network_connection

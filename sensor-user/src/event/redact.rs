@@ -59,6 +59,33 @@ pub const ENVIRONMENT: &[&str] = &[
     "CI_JOB_ID",
     "CI_JOB_NAME",
     "CI_JOB_URL",
+    "LD_PRELOAD",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "GCONV_PATH",
+    "OPENSSL_CONF",
+    "NODE_OPTIONS",
+    "PYTHONHOME",
+    "BASH_ENV",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+];
+
+/// Those of them that put code of somebody else's choice into a program. Not `PYTHONPATH`, which pip
+/// itself sets for every build; and not those that name a program to start, which is seen itself.
+pub const LOADING: &[&str] = &[
+    "LD_PRELOAD",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "GCONV_PATH",
+    "OPENSSL_CONF",
+    "NODE_OPTIONS",
+    "PYTHONHOME",
+    "BASH_ENV",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
 ];
 
 /// One text on its own: a path, a file name, a value.

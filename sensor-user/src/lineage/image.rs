@@ -1,7 +1,9 @@
 //! A started program, and the chain of programs it descends from.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::event::redact;
 use crate::event::{Exec, ProcessKey, Text};
 
 use super::installer::{self, Interpreter, Invocation};
@@ -30,6 +32,8 @@ pub struct Image {
     /// The package manager it is, if it is one.
     pub invocation: Option<Invocation>,
     pub interpreter: Option<Interpreter>,
+    /// What makes it load code of somebody else's choice.
+    pub loading: Loading,
     share: Share,
 }
 
@@ -42,6 +46,36 @@ fn asked_for(exec: &Exec) -> Option<Rc<str>> {
         relative => format!("{}/{relative}", exec.working_directory.to_str_lossy()),
     };
     (asked.as_bytes() != exec.executable.path.as_bytes()).then(|| asked.into())
+}
+
+/// The variables of `redact::LOADING` that a program was started with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loading {
+    variables: BTreeMap<String, Text>,
+    /// There may be more.
+    uncertain: bool,
+}
+
+impl Loading {
+    fn of(exec: &Exec) -> Self {
+        let variables = exec.environment.iter();
+        Self {
+            variables: variables
+                .filter(|(name, _)| redact::LOADING.contains(&name.as_str()))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            uncertain: exec.detail_lost || exec.environment_truncated,
+        }
+    }
+
+    /// Something is set, or may be, that was not so when the watch began.
+    pub fn differs_from(&self, first: &Loading) -> bool {
+        self.uncertain
+            || self
+                .variables
+                .iter()
+                .any(|(name, value)| first.variables.get(name) != Some(value))
+    }
 }
 
 impl Image {
@@ -66,6 +100,7 @@ impl Image {
             directory_writable: (!exec.detail_lost)
                 .then_some(exec.directory_owner != 0 || exec.directory_mode & 0o022 != 0),
             path,
+            loading: Loading::of(exec),
             share: budget.take(memory::cost(&exec.args)),
         }
     }
@@ -85,6 +120,7 @@ impl Image {
             executable: self.executable.clone(),
             path: Rc::clone(&self.path),
             script: self.script.clone(),
+            loading: self.loading.clone(),
             working_directory: self.working_directory.clone(),
             directory: Rc::clone(&self.directory),
             invocation: self.invocation.clone(),

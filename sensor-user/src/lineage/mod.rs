@@ -20,7 +20,7 @@ use std::rc::Rc;
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 
-pub use image::{Image, NEAREST, Node};
+pub use image::{Image, Loading, NEAREST, Node};
 pub use installer::{Interpreter, Invocation, Manager};
 pub use scope::{Context, InstallSession};
 

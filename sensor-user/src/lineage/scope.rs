@@ -12,7 +12,7 @@ use crate::attribution::{Attribution, CiStep, folder_holds};
 use crate::event::{Actor, Exec, ProcessKey};
 
 use super::editors;
-use super::image::Image;
+use super::image::{Image, Loading};
 
 /// A package manager's install command and everything descended from it.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,11 +47,16 @@ pub struct Context {
     pub package: Option<Rc<RefCell<Attribution>>>,
     /// The CI job.
     pub ci: Option<Rc<CiStep>>,
+    /// What the first program of the lineage was made to load: the user's own choice.
+    pub loading: Option<Rc<Loading>>,
 }
 
 impl Context {
     /// Adds what starting this program adds.
     pub(super) fn enter(&mut self, actor: &Actor, image: &Image, time: u64) {
+        if self.loading.is_none() {
+            self.loading = Some(Rc::new(image.loading.clone()));
+        }
         if let Some(invocation) = &image.invocation {
             let project = folder(&image.directory, invocation.folder.as_deref());
             if invocation.installs && self.install.is_none() {

@@ -1,7 +1,7 @@
 //! Repeats, limits, trust, completeness, and what the report counts.
 
 use super::{play, play_with};
-use crate::alert::schema::{EventWord, Outcome};
+use crate::alert::schema::{Alert, EventWord, Outcome};
 use crate::event::stage::{Stage, place};
 use crate::event::{Body, Count, Counters, Operations, ProcessKey, UringOperation};
 use crate::health::Code;
@@ -73,6 +73,31 @@ fn a_trusted_network_raises_no_callback_and_keeps_its_class() {
     assert_eq!(suppressed.destination.as_ref().unwrap().class, "public");
     assert_eq!(outcome.report.suppressed["trust"], 1);
     assert_eq!(outcome.report.connections.len(), 2);
+}
+
+#[test]
+fn a_program_made_to_load_other_code_says_so_and_the_users_own_choice_does_not() {
+    let mut stage = Stage::new("python app.py");
+    let root = stage.root;
+    let own = "LD_LIBRARY_PATH=/opt/lib";
+    for (port, second) in [(1, own), (2, "LD_PRELOAD=./x.so")] {
+        let environment = &[own, second];
+        let args = ["python", "app.py"];
+        stage.exec(
+            root,
+            "/usr/bin/python3.11",
+            &args,
+            "/home/dev/app",
+            environment,
+        );
+        stage.connect(root, "9.9.9.9", port, 0);
+    }
+    let outcome = play(&stage);
+    let says = |alert: &Alert| alert.evidence.fields.contains_key("ImageInjected");
+    assert_eq!(
+        outcome.alerts.iter().map(says).collect::<Vec<_>>(),
+        [false, true]
+    );
 }
 
 #[test]
