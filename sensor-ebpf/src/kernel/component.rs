@@ -84,6 +84,10 @@ pub fn operations(offset: u32, length: u32, last: bool) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value the key is copied, and the stack is short"
+)]
 extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
     let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
         return 0;
@@ -136,6 +140,10 @@ struct Affixes {
 /// One step of `bpf_loop`: one length of suffix, then of prefix. Not a plain loop: unrolled, its
 /// branches multiply, and the verifier of 6.1 goes through them all. One key at a time, since this is
 /// the deepest frame of the longest chain, and all share 512 bytes.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value the key is copied, and the stack is short"
+)]
 unsafe extern "C" fn affix(index: u64, asked: *mut Affixes) -> i64 {
     // SAFETY: `affixes` passes its state.
     let asked = unsafe { &mut *asked };
