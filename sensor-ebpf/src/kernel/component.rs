@@ -42,24 +42,20 @@ fn lower(bytes: u64) -> u64 {
 /// a mask but not a minimum.
 #[inline(always)]
 fn key<const N: usize, const MASK: u32>(
+    bytes: &mut [[u64; N]; 2],
     scratch: *mut Scratch,
     offset: u32,
     length: u32,
-) -> Option<[u64; N]> {
+) -> bool {
     const { assert!(MASK as usize == 16 * N - 1) };
-    let mut bytes = [[0u64; N]; 2];
     let length = masked::<MASK>(length.min(8 * N as u32));
     let name = scratch::at(scratch, offset);
     // SAFETY: the length is less than the room, and the name is in the body.
     let failed = unsafe { bpf_probe_read_kernel(bytes.as_mut_ptr().cast(), length, name.cast()) };
-    if failed != 0 {
-        return None;
-    }
-    let [mut key, _] = bytes;
-    for word in &mut key {
+    for word in &mut bytes[0] {
         *word = lower(*word);
     }
-    Some(key)
+    failed == 0
 }
 
 const COMPONENT_MASK: u32 = 2 * KEY as u32 - 1;
@@ -88,6 +84,10 @@ pub fn operations(offset: u32, length: u32, last: bool) -> u32 {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value the key is copied, and the stack is short"
+)]
 extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
     let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
         return 0;
@@ -100,12 +100,13 @@ extern "C" fn whole_component(offset: u32, length: u32) -> u32 {
     if first_bytes & first_byte_bit(first) == 0 {
         return 0;
     }
-    let Some(key) = key::<_, COMPONENT_MASK>(scratch, offset, length) else {
+    let mut bytes = [[0; KEY / 8]; 2];
+    if !key::<_, COMPONENT_MASK>(&mut bytes, scratch, offset, length) {
         return 0;
-    };
+    }
     // SAFETY: a map value.
     COMPONENTS
-        .get_ptr(key)
+        .get_ptr(&bytes[0])
         .map_or(0, |operations| unsafe { *operations })
 }
 
@@ -120,7 +121,7 @@ extern "C" fn affixes(offset: u32, length: u32) -> u32 {
     // SAFETY: the callback has the signature that bpf_loop wants, and the state outlives it.
     unsafe {
         bpf_loop(
-            AFFIX_LENGTHS as u32,
+            2 * AFFIX_LENGTHS as u32,
             affix as *mut _,
             (&raw mut asked).cast(),
             0,
@@ -136,42 +137,44 @@ struct Affixes {
     wanted: u32,
 }
 
-/// One step of `bpf_loop`: one length of suffix and one of prefix. Not a plain loop: unrolled, its
-/// branches multiply, and the verifier of 6.1 goes through them all.
+/// One step of `bpf_loop`: one length of suffix, then of prefix. Not a plain loop: unrolled, its
+/// branches multiply, and the verifier of 6.1 goes through them all. One key at a time, since this is
+/// the deepest frame of the longest chain, and all share 512 bytes.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by value the key is copied, and the stack is short"
+)]
 unsafe extern "C" fn affix(index: u64, asked: *mut Affixes) -> i64 {
     // SAFETY: `affixes` passes its state.
     let asked = unsafe { &mut *asked };
-    let Affixes {
-        offset,
-        length,
-        wanted,
-    } = asked;
     let (Some(filter), Some(scratch)) = (FILTER.get(0), scratch::scratch()) else {
         return 1;
     };
-    let index = masked::<{ AFFIX_LENGTHS as u32 - 1 }>(index as u32) as usize;
-    // SAFETY: masked, so inside the arrays.
-    let (suffix, prefix) = unsafe {
-        (
-            *filter.suffix_lengths.as_ptr().add(index),
-            *filter.prefix_lengths.as_ptr().add(index),
-        )
+    let is_suffix = index < AFFIX_LENGTHS as u64;
+    let lengths = if is_suffix {
+        filter.suffix_lengths.as_ptr()
+    } else {
+        filter.prefix_lengths.as_ptr()
     };
-    if suffix != 0
-        && suffix <= *length
-        && let Some(key) = key::<_, AFFIX_MASK>(scratch, *offset + (*length - suffix), suffix)
-        && let Some(operations) = SUFFIXES.get_ptr(key)
-    {
-        // SAFETY: a map value.
-        *wanted |= unsafe { *operations };
+    let slot = masked::<{ AFFIX_LENGTHS as u32 - 1 }>(index as u32) as usize;
+    // SAFETY: masked, so inside the array.
+    let affix = unsafe { *lengths.add(slot) };
+    if affix == 0 || affix > asked.length {
+        return 0;
     }
-    if prefix != 0
-        && prefix <= *length
-        && let Some(key) = key::<_, AFFIX_MASK>(scratch, *offset, prefix)
-        && let Some(operations) = PREFIXES.get_ptr(key)
-    {
+    let before = if is_suffix { asked.length - affix } else { 0 };
+    let mut bytes = [[0; AFFIX / 8]; 2];
+    if !key::<_, AFFIX_MASK>(&mut bytes, scratch, asked.offset + before, affix) {
+        return 0;
+    }
+    let found = if is_suffix {
+        SUFFIXES.get_ptr(&bytes[0])
+    } else {
+        PREFIXES.get_ptr(&bytes[0])
+    };
+    if let Some(operations) = found {
         // SAFETY: a map value.
-        *wanted |= unsafe { *operations };
+        asked.wanted |= unsafe { *operations };
     }
     0
 }

@@ -259,15 +259,13 @@ fn two_names(
         let record = scratch::at(scratch, 0).cast::<Rename>();
         // SAFETY: the body begins with room for it, aligned; the entry is a map value.
         unsafe {
-            *record = Rename {
-                header: record::header(kind, &*entry),
-                from: from.argument,
-                from_base: from.base,
-                to: to.argument,
-                to_base: to.base,
-                errno: errno(result),
-                reserved: 0,
-            };
+            (*record).header = record::header(kind, &*entry);
+            (*record).from = from.argument;
+            (*record).from_base = from.base;
+            (*record).to = to.argument;
+            (*record).to_base = to.base;
+            (*record).errno = errno(result);
+            (*record).reserved = 0;
         }
         let length = scratch::bounded(middle + to.length);
         record::emit(Ring::Event, kind, record.cast(), length);
