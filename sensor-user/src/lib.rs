@@ -11,6 +11,8 @@
 //! - [`core`]: the pure pipeline through all of these: events in, findings and a report out.
 //! - [`health`]: the sensor about itself.
 //! - [`sink`]: where alerts and health records go.
+//! - [`state`]: what the daemon keeps.
+//! - [`control`]: the daemon's socket.
 //! - [`config`]: the configuration file.
 //! - [`cli`]: one file per verb.
 
@@ -18,6 +20,7 @@ pub mod alert;
 pub mod attribution;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod core;
 pub mod detect;
 pub mod edge;
@@ -27,3 +30,4 @@ pub mod kernel;
 pub mod lineage;
 pub mod names;
 pub mod sink;
+pub mod state;
