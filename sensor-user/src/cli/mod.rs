@@ -1,5 +1,6 @@
 //! One file per verb. What is typed ends here; each verb does its work and gives an exit status.
 
+mod daemon;
 mod doctor;
 pub mod explain;
 mod launch;

@@ -1,0 +1,3 @@
+//! The verb `daemon`.
+
+pub(super) mod enter;
