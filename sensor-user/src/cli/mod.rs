@@ -35,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::RunArgs>),
+    Daemon(Box<daemon::DaemonArgs>),
     Explain(explain::Args),
     Replay(replay::ReplayArgs),
     Rules(rules::RulesArgs),
@@ -73,6 +74,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> ExitCode {
     match verb {
         Verb::Run(args) => run::run(*args),
+        Verb::Daemon(args) => daemon::daemon(*args),
         Verb::Explain(args) => explain(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Rules(args) => rules::run(&args),

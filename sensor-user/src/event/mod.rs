@@ -9,6 +9,7 @@
     reason = "a field is documented where its name does not say it all"
 )]
 
+mod argument;
 pub mod capture;
 pub mod redact;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use argument::arguments;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
@@ -129,6 +131,8 @@ pub enum Body {
     Start(Box<Start>),
     /// Snapshot of the accounting.
     Counters(Counters),
+    /// The wall clock was set, or has drifted from the other: as in [`Start::wall_offset`].
+    Clock { wall_offset: i64 },
     /// The watched command ended: its wait status.
     CommandEnded { root: ProcessKey, status: i32 },
     /// Last record of a run.
@@ -158,6 +162,7 @@ impl Body {
             | Body::Container { .. }
             | Body::Start(_)
             | Body::Counters(_)
+            | Body::Clock { .. }
             | Body::CommandEnded { .. }
             | Body::End => None,
         }
