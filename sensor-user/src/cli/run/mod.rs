@@ -4,7 +4,7 @@
 //! - `caller`: whose command it is, also under sudo.
 //! - `output`, `sinks`: where findings go.
 //! - `child`, `signals`: the command.
-//! - `source`, `remote`, `wire`: where events come from.
+//! - `source`, `remote`: where events come from; [`wire`] is the daemon's too.
 //! - `pipeline`: from events to findings.
 //! - `course`: the run from its start to its end.
 //! - `verdict`: the exit status.
@@ -21,7 +21,6 @@ pub(super) mod sinks;
 pub(super) mod source;
 pub(super) mod tuning;
 mod verdict;
-pub(super) mod wire;
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -42,6 +41,7 @@ use source::{Source, SourceError};
 use tuning::TuningError;
 use verdict::{FINDINGS, Gate, SETUP, setup};
 
+pub(super) use crate::control::wire;
 pub(crate) use options::RunArgs;
 
 use crate::alert::escape;
