@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Completeness, Install, Outcome, Package, ProcessShort};
+use super::schema::{Ci, Completeness, Install, Outcome, Package, ProcessShort};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "pkgwarden.session/1";
@@ -20,6 +20,9 @@ pub struct Report {
     pub command: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
+    /// The CI job it ran in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ci: Option<Ci>,
     pub installs: Vec<Install>,
     pub packages: Vec<PackageRun>,
     pub alerts_by: AlertsBy,
