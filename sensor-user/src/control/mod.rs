@@ -3,19 +3,37 @@
 //! A client sends one line, its [`Request`]. After [`Request::Run`] both sides speak the lines of
 //! [`wire`], as with `pkgwarden sensor`; after every other request the daemon sends [`Line`]s.
 //!
-//! - [`line`]: the lines of an answer.
-//! - [`wire`]: the lines of a run.
 //! - [`client`]: the asking side.
+//! - [`line`]: the lines of an answer.
+//! - `wire`: the lines of a run.
+//! - `socket`: the socket's file.
+//! - [`server`]: the daemon's side, on a thread of its own; `peer` is who connects.
+//! - [`call`]: what the server asks of the daemon's loop; `runs` and `followers` are the loop's
+//!   registries that answer.
+//! - `outbox`: what a client is to be sent, within bounds.
 
+pub mod call;
 pub mod client;
+mod followers;
 pub mod line;
+mod outbox;
+mod peer;
+mod runs;
+pub mod server;
+mod socket;
 pub(crate) mod wire;
 
 use serde::{Deserialize, Serialize};
 
 use crate::state::Query;
 
+pub use call::{Call, Found, Living, Offer};
+pub use followers::Followers;
 pub use line::{End, Line, Status};
+pub use outbox::Outbox;
+pub use runs::{Runs, Watcher};
+pub use server::{Control, Limits};
+pub use socket::{BindError, GROUP, Socket};
 
 /// Where the daemon listens.
 pub const SOCKET: &str = "/run/pkgwarden/control";
