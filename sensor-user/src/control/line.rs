@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::Hook;
 use crate::state::Entry;
 
 /// One line of the daemon's answer.
@@ -73,13 +72,6 @@ impl Line {
         } else {
             serde_json::from_slice(line).map(Line::Word)
         }
-    }
-}
-
-impl Status {
-    /// How a hook is named in a status.
-    pub(crate) fn hook(hook: &Hook) -> Option<String> {
-        Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?))
     }
 }
 

@@ -24,7 +24,7 @@ mod verdict;
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
 use nix::sys::prctl;
@@ -46,6 +46,7 @@ pub(crate) use options::RunArgs;
 
 use crate::alert::escape;
 use crate::alert::report::{Exit, Report};
+use crate::control::SOCKET;
 use crate::core::{Core, Settings};
 use crate::detect::{Level, LoadErrors, RuleSet, Sources};
 use crate::sink::{JOURNAL_SOCKET, Journald, markdown};
@@ -165,6 +166,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         caller,
         ..Task::default()
     };
+    let control = args.control.unwrap_or_else(|| PathBuf::from(SOCKET));
     let closing = Closing {
         report: files.report,
         summary: files.summary,
@@ -179,7 +181,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         .map_err(SetupError::Runtime)?;
     let status = runtime.block_on(async {
         let mut signals = Signals::take().map_err(SetupError::Runtime)?;
-        let source = Source::open(&config).await;
+        let source = Source::open(&config, &control).await;
         let mut interim = |pipeline: &Pipeline| {
             if let Some(file) = &closing.report {
                 write_report(file, &pipeline.report());
