@@ -110,7 +110,7 @@ impl Backward {
             buffer: Vec::new(),
             left: 0,
         };
-        lines.to_line_end()?;
+        lines.drop_torn()?;
         Ok(lines)
     }
 
@@ -130,7 +130,7 @@ impl Backward {
             }
             if self.buffer.len() > LINE_BYTES {
                 self.buffer.clear();
-                self.to_line_end()?;
+                self.drop_torn()?;
                 return Ok(Some(Line::TooLong));
             }
             let searched = self.buffer.len();
@@ -146,7 +146,7 @@ impl Backward {
     }
 
     /// Drops what follows the last line end before `start`; the buffer is empty.
-    fn to_line_end(&mut self) -> io::Result<()> {
+    fn drop_torn(&mut self) -> io::Result<()> {
         while self.load()? {
             let end = self.buffer.iter().rposition(|&byte| byte == b'\n');
             self.buffer.truncate(end.map_or(0, |end| end + 1));

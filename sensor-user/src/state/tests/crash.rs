@@ -1,6 +1,5 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::*;
@@ -68,11 +67,17 @@ fn zeros_at_the_end_are_a_torn_write() {
     ));
 }
 
-/// Tells the process that is killed where to append.
+const THIS_TEST: &str =
+    "state::tests::crash::killed_while_it_appends_a_daemon_loses_nothing_that_was_appended";
+
+/// Tells the process that is killed, which is this test again, where to append.
 const APPEND_TO: &str = "PKGWARDEN_TEST_APPEND_TO";
 
 #[test]
 fn killed_while_it_appends_a_daemon_loses_nothing_that_was_appended() {
+    if let Some(dir) = std::env::var_os(APPEND_TO) {
+        append_for_ever(Path::new(&dir));
+    }
     let folder = tempfile::tempdir().unwrap();
     let mut next = 0;
     for turn in 1..=8 {
@@ -88,8 +93,7 @@ fn killed_while_it_appends_a_daemon_loses_nothing_that_was_appended() {
 /// Kills the process after so many appends, and gives the last number that it said was written.
 fn append_until_killed(dir: &Path, appends: usize) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "state::tests::crash::appends_until_it_is_killed"])
-        .args(["--ignored", "--nocapture"])
+        .args(["--exact", THIS_TEST, "--nocapture"])
         .env(APPEND_TO, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -116,18 +120,14 @@ fn append_until_killed(dir: &Path, appends: usize) -> u64 {
     last
 }
 
-#[test]
-#[ignore = "started by the test above, and killed by it"]
-fn appends_until_it_is_killed() {
-    let Some(dir) = std::env::var_os(APPEND_TO).map(PathBuf::from) else {
-        return;
-    };
+/// What the process that is killed does.
+fn append_for_ever(dir: &Path) -> ! {
     let limits = Limits {
         max_bytes: 64 << 20,
         ..LIMITS
     };
-    let (mut store, _) = Store::open(&dir, limits).unwrap();
-    let mut next = numbers(&dir).len() as u64;
+    let (mut store, _) = Store::open(dir, limits).unwrap();
+    let mut next = numbers(dir).len() as u64;
     loop {
         let batch: Vec<Entry> = (next..next + 5).map(numbered).collect();
         store.append(&batch).unwrap();

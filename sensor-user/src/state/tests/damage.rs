@@ -78,7 +78,7 @@ fn a_later_versions_segment_is_left_as_it_is_and_the_log_goes_on_beside_it() {
         format: "pkgwarden.state/2".into(),
     };
     let (mut store, troubles) = Store::open(folder.path(), LIMITS).unwrap();
-    assert_eq!(troubles, [future.clone()]);
+    assert_eq!(troubles, std::slice::from_ref(&future));
     store.append(&[numbered(2)]).unwrap();
     assert_eq!(fs::read(&path).unwrap(), later);
     assert!(folder.path().join("log-00000003.ndjson").exists());
