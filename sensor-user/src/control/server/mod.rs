@@ -36,8 +36,6 @@ use slots::Slots;
 
 pub use slots::Limits;
 
-/// From a connection to its first line, and from `run` to its `start`.
-const FIRST_LINE: Duration = Duration::from_secs(5);
 /// A query names an id and a few words.
 const REQUEST_LIMIT: usize = 64 << 10;
 /// The loop may be busy with a burst.
@@ -117,6 +115,7 @@ struct Shared {
     drains: Rounds<()>,
     alive: Rounds<Arc<Vec<Living>>>,
     clients: AtomicU64,
+    limits: Limits,
 }
 
 async fn serve(
@@ -126,7 +125,7 @@ async fn serve(
     limits: Limits,
 ) {
     let slots = Slots::new(limits);
-    let shared = Arc::new(Shared::new(calls, offers));
+    let shared = Arc::new(Shared::new(calls, offers, limits));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -164,7 +163,11 @@ async fn serve(
 }
 
 impl Shared {
-    fn new(calls: mpsc::UnboundedSender<Call>, offers: watch::Receiver<Arc<Offer>>) -> Self {
+    fn new(
+        calls: mpsc::UnboundedSender<Call>,
+        offers: watch::Receiver<Arc<Offer>>,
+        limits: Limits,
+    ) -> Self {
         let to_drain = calls.clone();
         let to_list = calls.clone();
         let drain = move |runs, answer| to_drain.send(Call::Drain(Drain { runs, answer })).is_ok();
@@ -177,6 +180,7 @@ impl Shared {
             drains: Rounds::new(drain),
             alive: Rounds::new(alive),
             clients: AtomicU64::new(0),
+            limits,
         }
     }
 
@@ -184,7 +188,7 @@ impl Shared {
     async fn connection(self: &Arc<Self>, stream: UnixStream, process: PeerProcess) {
         let (input, mut output) = stream.into_split();
         let mut input = BufReader::with_capacity(4 << 10, input);
-        let ended = match timeout(FIRST_LINE, request(&mut input)).await {
+        let ended = match timeout(self.limits.first_line, request(&mut input)).await {
             Ok(Ok(Some(Request::Run {}))) => {
                 run::run(self, process, input, output).await;
                 return;
@@ -195,10 +199,7 @@ impl Shared {
             // Nothing was asked.
             Ok(Ok(None)) => return,
             Ok(Err(refusal)) => Err(refusal),
-            Err(_) => Err(format!(
-                "nothing was asked within {} seconds",
-                FIRST_LINE.as_secs()
-            )),
+            Err(_) => Err("nothing was asked in time".to_owned()),
         };
         if let Err(refusal) = ended {
             let line = json_line(&Word::Error(refusal));
