@@ -21,7 +21,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::Request;
@@ -42,6 +42,10 @@ const REQUEST_LIMIT: usize = 64 << 10;
 const LOOP_LIMIT: Duration = Duration::from_secs(30);
 /// What is queued for a client that hangs up, or when the daemon ends.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// Calls that the loop is handed one after the other, and what it has to itself after them: longer
+/// than the rings take to be read, so that no number of clients keeps it from them.
+const BURST: usize = 32;
+const REST: Duration = Duration::from_millis(5);
 /// Threads that read the store.
 const READERS: usize = 2;
 
@@ -51,6 +55,8 @@ pub struct Control {
     calls: mpsc::UnboundedReceiver<Call>,
     offers: watch::Sender<Arc<Offer>>,
     thread: Option<JoinHandle<()>>,
+    burst: usize,
+    rest_until: Option<Instant>,
 }
 
 impl Control {
@@ -79,12 +85,27 @@ impl Control {
             calls,
             offers,
             thread: Some(thread),
+            burst: 0,
+            rest_until: None,
         })
     }
 
     /// What a client asks next; `None` when the server has ended. Can be cancelled.
+    ///
+    /// Calls come in bursts with a rest after each: a loop that waits for its rings beside this, and
+    /// begins to wait anew after each call, gets to them.
     pub async fn next(&mut self) -> Option<Call> {
-        self.calls.recv().await
+        if let Some(until) = self.rest_until {
+            sleep_until(until).await;
+            self.rest_until = None;
+        }
+        let call = self.calls.recv().await;
+        self.burst += 1;
+        if self.calls.is_empty() || self.burst >= BURST {
+            self.burst = 0;
+            self.rest_until = Some(Instant::now() + REST);
+        }
+        call
     }
 
     /// The rules were reloaded. [`super::Runs`] is to be told too.

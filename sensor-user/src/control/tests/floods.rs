@@ -1,7 +1,7 @@
 //! Clients that mean harm, and one that does not beside them.
 
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use proptest::prelude::*;
@@ -203,6 +203,23 @@ fn many_who_drain_at_once_share_the_loops_work() {
         while !raw.hear().is_empty() {}
     });
     println!("beside eight that drain all the time the longest wait was {longest:?}");
+    assert!(longest < PATIENCE, "{longest:?}");
+}
+
+#[test]
+fn who_asks_all_the_time_leaves_the_loop_time_for_its_rings() {
+    let daemon = Daemon::start(patient(5000));
+    let before = daemon.beats.load(Ordering::Relaxed);
+    let begun = Instant::now();
+    let longest = beside(&daemon, 4, |path| {
+        let mut raw = Raw::connect(path);
+        raw.say(r#"{"status":{}}"#);
+        raw.hear();
+    });
+    let beats = daemon.beats.load(Ordering::Relaxed) - before;
+    let elapsed = begun.elapsed();
+    println!("{beats} readings in {elapsed:?} of questions; the longest wait was {longest:?}");
+    assert!(beats > 20, "{beats}");
     assert!(longest < PATIENCE, "{longest:?}");
 }
 
