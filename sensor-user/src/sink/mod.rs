@@ -7,6 +7,7 @@ mod markdown;
 mod message;
 mod native;
 mod ndjson;
+mod session;
 mod table;
 mod text;
 
@@ -17,6 +18,7 @@ pub use journald::{JOURNAL_SOCKET, Journald, branch_message_id};
 pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
+pub use session::session;
 pub use table::table;
 pub use text::{Style, Text};
 
