@@ -173,10 +173,11 @@ fn alerts(report: &Report) -> String {
         parts.push("none".to_owned());
     }
     let suppressed: u64 = report.suppressed.values().sum();
-    if suppressed > 0 {
-        parts.push(format!("{suppressed} suppressed"));
+    let shown = parts.join(", ");
+    match suppressed {
+        0 => shown,
+        some => format!("{shown}; {some} suppressed"),
     }
-    parts.join(", ")
 }
 
 fn unseen(report: &Report) -> String {
