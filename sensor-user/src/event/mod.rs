@@ -10,6 +10,7 @@
 )]
 
 pub mod capture;
+mod read;
 pub mod redact;
 #[cfg(test)]
 pub(crate) mod stage;
@@ -21,6 +22,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use read::event as from_line;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
