@@ -48,6 +48,16 @@ pub enum Body {
     Fork { actor: Actor, child: ProcessKey },
     /// A program was started.
     Exec { actor: Actor, exec: Box<Exec> },
+    /// A process that ran before the watch began, as /proc showed it. `resumed`: an earlier sensor had
+    /// watched it.
+    Found {
+        actor: Actor,
+        exec: Box<Exec>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<ProcessKey>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resumed: bool,
+    },
     /// The last thread of a process ended. `status` as waitpid(2) gives it.
     Exit { actor: Actor, status: i32 },
     /// An execve or execveat that failed with `errno`; `place` is what was asked for.
@@ -133,6 +143,7 @@ impl Body {
         match self {
             Body::Fork { actor, .. }
             | Body::Exec { actor, .. }
+            | Body::Found { actor, .. }
             | Body::Exit { actor, .. }
             | Body::ExecFailed { actor, .. }
             | Body::Connect { actor, .. }
