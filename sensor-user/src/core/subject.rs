@@ -1,8 +1,9 @@
 //! The fields that every event of a process has. Built once for each state of a process, since one
 //! process causes many events.
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::alert::schema::Container;
 use crate::detect::{Category, Field, ProcessFields, Subject};

@@ -9,7 +9,8 @@
 use serde::Deserialize;
 
 use super::{
-    Actor, Body, Event, Exec, Observed, Open, Operations, Place, ProcessKey, Socket, Text,
+    Actor, Body, Counters, Event, Exec, Manifest, Observed, Open, Operations, Place, ProcessKey,
+    Socket, Text,
 };
 
 /// Where in a line the kind stands at the latest: after three numbers.
@@ -24,6 +25,7 @@ macro_rules! quick {
     ($($kind:literal => $body:ident { $($field:ident: $form:ty),* }),* $(,)?) => {
         fn quick(line: &[u8]) -> Option<Event> {
             match kind(line)? {
+                b"counters" => counters(line),
                 $($kind => {
                     #[derive(Deserialize)]
                     struct Line<'l> {
@@ -58,6 +60,33 @@ quick! {
     b"rename" => Rename { actor: ActorLine, from: Place, to: Place, errno: i32 },
     b"chmod" => Chmod { actor: ActorLine, place: Place, mode: u32, errno: i32 },
     b"module" => Module { actor: ActorLine, path: Text },
+    b"metadata" => Metadata { about: ProcessKey, manifest: Manifest },
+}
+
+/// The accounting is flattened into its line.
+fn counters(line: &[u8]) -> Option<Event> {
+    #[derive(Deserialize)]
+    struct Line<'l> {
+        time: u64,
+        cpu: u32,
+        sequence: u64,
+        event: &'l [u8],
+        kinds: std::collections::BTreeMap<String, super::Count>,
+        lineage_full: u64,
+        #[serde(default)]
+        out_of_order: u64,
+    }
+    let line: Line<'_> = serde_json::from_slice(line).ok()?;
+    (line.event == b"counters").then_some(Event {
+        time: line.time,
+        cpu: line.cpu,
+        sequence: line.sequence,
+        body: Body::Counters(Counters {
+            kinds: line.kinds,
+            lineage_full: line.lineage_full,
+            out_of_order: line.out_of_order,
+        }),
+    })
 }
 
 /// The first kind that a line names.

@@ -5,8 +5,10 @@
 //! is handed on at once, out of order, and counted.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use super::decode::{Detail, Record};
 use crate::event::{Body, Event};

@@ -14,8 +14,10 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
