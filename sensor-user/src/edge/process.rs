@@ -5,6 +5,7 @@
 //! it fails. Only the way there can go wrong, so the start time is compared after the folder is
 //! open, and again after the reading for callers that ask with [`Held::is_the_same`].
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -99,6 +100,33 @@ impl Held {
             .read_to_end(&mut bytes)
             .ok()?;
         Some(bytes)
+    }
+}
+
+/// What a process has for its root folder. It is the right process's: the way there went through its
+/// own folder of /proc, which stands for no other one.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) root: OwnedFd,
+    /// Where it lies, as we see it.
+    pub(super) path: PathBuf,
+}
+
+/// The views of the processes of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Views(HashMap<ProcessKey, Option<View>>);
+
+impl Views {
+    /// The process's, if it still lives and may be looked at.
+    pub(super) fn of(&mut self, process: ProcessKey) -> Option<&View> {
+        let look = || {
+            let held = Held::of(process)?;
+            Some(View {
+                root: held.root().ok()?,
+                path: held.root_path().ok()?,
+            })
+        };
+        self.0.entry(process).or_insert_with(look).as_ref()
     }
 }
 

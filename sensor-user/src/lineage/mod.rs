@@ -22,6 +22,7 @@ use foldhash::HashMap;
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 
+pub(crate) use image::is_manager;
 pub use image::{Image, Loading, NEAREST, Node};
 pub use installer::{Interpreter, Invocation, Manager};
 pub use scope::{Context, InstallSession};
