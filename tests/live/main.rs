@@ -1,7 +1,7 @@
 //! Real commands on a real kernel. One module per concern:
 //!
 //! - [`seeds`]: the five tests that the project began with.
-//! - [`journal`]: an alert read back from a real journald.
+//! - [`journal`], [`journal_outages`]: alerts read back from a real journald, well and unwell.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
@@ -15,6 +15,7 @@ mod acts;
 mod captures;
 mod container;
 mod journal;
+mod journal_outages;
 mod lineage;
 mod names;
 mod outputs;
