@@ -4,11 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::raised;
 use nix::sys::signal::Signal;
 use pkgwarden::alert::schema::Alert;
-use pkgwarden::core::{Core, Finding, Settings, Trust};
-use pkgwarden::detect::{RuleSet, Sources};
-use pkgwarden::event::capture::Reader;
 use pkgwarden::health::metrics::Dropped;
 use pkgwarden::sink::Record;
 use pkgwarden::sink::outbox::{Limits, Notice, Outbox};
@@ -21,26 +19,9 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 /// a busy machine gives its cores to meanwhile.
 const BLOCKED: Duration = Duration::from_millis(500);
 
-/// What a rule of ours raises, from the recording of its test; without what makes it long, so that
-/// ten thousand fit into what may wait.
+/// Without what makes it long, so that ten thousand fit into what may wait.
 fn alert() -> Alert {
-    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/tests/ssh-key.ndjson");
-    let rules = RuleSet::load(&Sources {
-        shipped: true,
-        ..Sources::default()
-    });
-    let mut core = Core::new(Settings {
-        rules: rules.unwrap(),
-        trust: Trust::default(),
-    });
-    let file = std::fs::File::open(recording).unwrap();
-    let reader = Reader::new(std::io::BufReader::new(file)).unwrap();
-    let mut findings = reader.flat_map(|event| core.handle(&event.unwrap()));
-    let raised = findings.find_map(|finding| match finding {
-        Finding::Alert(alert) => Some(*alert),
-        _ => None,
-    });
-    let mut alert = raised.expect("the recording raises an alert");
+    let mut alert = raised::alert("ssh-key");
     alert.ancestry.clear();
     alert.evidence.fields.clear();
     alert.response.clear();
