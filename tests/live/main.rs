@@ -2,6 +2,7 @@
 //!
 //! - [`seeds`]: the five tests that the project began with.
 //! - [`journal`], [`journal_entries`], [`journal_outages`]: alerts read back from a real journald, well and unwell.
+//! - [`health`]: the sensor about itself.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
@@ -14,6 +15,7 @@ mod accounting;
 mod acts;
 mod captures;
 mod container;
+mod health;
 mod journal;
 mod journal_entries;
 mod journal_outages;
