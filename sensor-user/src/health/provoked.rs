@@ -30,10 +30,6 @@ const PROVOKED: &[(Code, &str)] = &[
         "a_journald_that_was_stopped_for_a_while_gets_everything_in_order",
     ),
     (
-        Code::ClockJump,
-        "a_set_clock_is_health_and_a_slewed_one_is_followed_in_silence",
-    ),
-    (
         Code::IoUringUsed,
         "an_open_through_io_uring_is_seen_as_what_it_is",
     ),
@@ -52,6 +48,10 @@ const BY_THE_DAEMON: &[(Code, &str)] = &[
     (
         Code::RulesRejected,
         "a_reload_with_a_broken_rule_keeps_the_last_good_ones_and_says_so",
+    ),
+    (
+        Code::ClockJump,
+        "a_set_clock_is_health_and_a_slewed_one_is_followed_in_silence",
     ),
     (
         Code::Tampered,
