@@ -379,6 +379,15 @@ pub struct Counters {
     /// Events that were handled after a later one: not lost, but their order is not certain.
     #[serde(default)]
     pub out_of_order: u64,
+    /// Events of the watched tree by processes of other users, which a daemon does not show to who
+    /// is not root. In no kind's count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
