@@ -17,7 +17,7 @@ fn filled() -> Metrics {
     let counters = Counters {
         kinds: BTreeMap::from([("connect".to_owned(), count), ("exec".to_owned(), count)]),
         lineage_full: 3,
-        out_of_order: 0,
+        ..Counters::default()
     };
     metrics.ring_read(UNIX_EPOCH + Duration::from_secs(1_767_323_050), &counters);
     metrics.alert(&sample::postinstall());
