@@ -4,6 +4,7 @@
 //! Nothing is installed into the system from here but by `xtask/bootstrap.sh`.
 
 mod build;
+mod package;
 mod run;
 mod setup;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Setup,
     /// Build target/release/pkgwarden, with the eBPF programs and the shipped rules in it.
     Build,
+    /// Make target/debian/*.deb of what `build` made.
+    Package(package::Arguments),
     /// Build pkgwarden and run it with these arguments, `cargo xtask run doctor`.
     Run(run::Arguments),
     /// Run every check and test, or only the steps named; the last line counts them.
@@ -59,6 +62,7 @@ fn perform(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.task {
         Task::Setup => setup::everything(&sh),
         Task::Build => build::pkgwarden(&sh).map(drop),
+        Task::Package(arguments) => package::run(&sh, &arguments),
         Task::Run(arguments) => run::run(&sh, &arguments),
         Task::Test(arguments) => test::run(&sh, &arguments),
         Task::Tidy => tidy::run(&sh),

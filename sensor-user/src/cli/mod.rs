@@ -2,6 +2,7 @@
 
 mod doctor;
 pub mod explain;
+mod generate;
 mod launch;
 pub mod replay;
 pub mod rules;
@@ -45,6 +46,9 @@ enum Verb {
     /// The watched command before it is the command
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
+    /// Man pages and completions, for the package
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 /// Reads the command line and does what it says.
@@ -79,6 +83,7 @@ fn dispatch(verb: Verb) -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sensor => sensor::sensor(),
         Verb::Launch(args) => launch::launch(args),
+        Verb::Generate(args) => generate::generate(&args),
     }
 }
 
