@@ -105,7 +105,7 @@ fn perform(sh: &Shell, step: Step, tally: &mut Tally) {
             }
             tally.add("live tests", harness::cargo_test(&arguments));
         }
-        Step::Vm => vm::smoke_all(sh, tally),
+        Step::Vm => vm::all(sh, tally),
     }
 }
 
