@@ -326,6 +326,7 @@ pub(crate) fn report() -> Report {
             signal: None,
             decided_by: DecidedBy::Findings,
         }),
+        ci: None,
         installs: alert.install.into_iter().collect(),
         packages: vec![PackageRun {
             lifecycle: package.lifecycle.clone(),

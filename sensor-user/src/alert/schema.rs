@@ -204,7 +204,7 @@ pub struct Install {
     pub user: User,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
     /// As in a package URL: `npm`, `pypi`.
     #[serde(rename = "type")]

@@ -1,5 +1,6 @@
 //! One file per verb. What is typed ends here; each verb does its work and gives an exit status.
 
+mod daemon;
 mod doctor;
 pub mod explain;
 mod generate;
@@ -35,6 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(Box<run::RunArgs>),
+    Daemon(Box<daemon::DaemonArgs>),
     Explain(explain::Args),
     Replay(replay::ReplayArgs),
     Rules(rules::RulesArgs),
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> ExitCode {
     match verb {
         Verb::Run(args) => run::run(*args),
+        Verb::Daemon(args) => daemon::daemon(*args),
         Verb::Explain(args) => explain(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Rules(args) => rules::run(&args),

@@ -38,7 +38,7 @@ impl Core {
         // A suppressed match must not use up the place of one that is not.
         let rule = match &hit.suppressed_by {
             Some(filter) => {
-                self.tally.suppressed(filter);
+                self.tallies(moment, |tally| tally.suppressed(filter));
                 format!("{} {filter}", hit.rule.id)
             }
             None => hit.rule.id.clone(),
@@ -46,7 +46,7 @@ impl Core {
         let verdict = self.sessions.judge(session, &rule, &actor, &target, &id);
         if let Verdict::Repeat(first) = verdict {
             if hit.suppressed_by.is_none() {
-                self.tally.repeated(first);
+                self.tallies(moment, |tally| tally.repeated(&first));
             }
             return None;
         }
@@ -64,7 +64,7 @@ impl Core {
         if hit.suppressed_by.is_some() {
             return Some(Finding::Suppressed(alert));
         }
-        self.tally.raised(&alert);
+        self.tallies(moment, |tally| tally.raised(&alert));
         Some(Finding::Alert(alert))
     }
 

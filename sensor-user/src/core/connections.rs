@@ -26,7 +26,7 @@ struct Destination {
 }
 
 /// All connections of a watch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
     counts: BTreeMap<Destination, BTreeMap<Outcome, u64>>,
     /// The last connect of each thread, until its result comes.
@@ -98,6 +98,11 @@ impl Connections {
     /// The process ended: no result will come.
     pub(super) fn forget(&mut self, process: ProcessKey) {
         self.waiting.remove(&process);
+    }
+
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.values().flat_map(BTreeMap::values).sum()
     }
 
     /// For the report, by address.

@@ -10,6 +10,7 @@ mod act;
 mod assemble;
 mod completeness;
 mod connections;
+mod installs;
 mod modes;
 mod moment;
 mod session;
@@ -32,9 +33,10 @@ use crate::lineage::Lineage;
 pub use crate::names::Trust;
 
 use act::Act;
+use installs::Installs;
 use modes::Modes;
 use moment::Moment;
-use session::Sessions;
+use session::{Beginning, Sessions};
 use subject::Subjects;
 use tally::Tally;
 
@@ -56,6 +58,8 @@ pub enum Finding {
     Suppressed(Box<Alert>),
     /// The sensor about itself.
     Health(Health),
+    /// An install session of a daemon's is over, or its installer is and something of it runs on.
+    Session(Box<Report>),
 }
 
 /// How many containers are remembered.
@@ -70,8 +74,9 @@ pub struct Core {
     subjects: Subjects,
     sessions: Sessions,
     tally: Tally,
+    installs: Installs,
     modes: Modes,
-    start: Start,
+    start: Rc<Start>,
     started: bool,
     counters: Counters,
     /// The snapshot before that. A batch's snapshot comes before its events, so a session that
@@ -98,8 +103,9 @@ impl Core {
             subjects: Subjects::default(),
             sessions: Sessions::default(),
             tally: Tally::default(),
+            installs: Installs::default(),
             modes: Modes::default(),
-            start: Start::default(),
+            start: Rc::default(),
             started: false,
             counters: Counters::default(),
             counters_before: Counters::default(),
@@ -114,25 +120,37 @@ impl Core {
         let time = event.time;
         self.tally.at(time);
         let mut findings = Vec::new();
-        if let Some(actor) = event.body.actor() {
+        // What a found process is part of is known only once it is placed.
+        if let Some(actor) = event.body.actor()
+            && !matches!(event.body, Body::Found { .. })
+        {
             self.open_session(actor, &event.body, time, &mut findings);
         }
         match &event.body {
             Body::Fork { actor, child } => self.lineage.fork(actor, *child, time),
             Body::Exec { actor, exec } => {
-                self.tally.executed();
-                let process = self.lineage.exec(actor, exec, time);
-                self.tally.scope_entered(process);
+                let process = self.lineage.exec(actor, exec, time).clone();
+                self.entered(&process, time);
                 // An exec may have begun an install session.
                 self.open_session(actor, &event.body, time, &mut findings);
             }
+            Body::Found {
+                actor,
+                exec,
+                parent,
+                ..
+            } => {
+                let process = self.lineage.found(actor, exec, *parent, time).clone();
+                self.entered(&process, time);
+                self.open_session(actor, &event.body, time, &mut findings);
+            }
             Body::Exit { actor, .. } => {
+                self.of_process(actor, time, |tally| tally.connections.forget(actor.process));
                 self.lineage.exit(actor, time);
-                self.tally.connections.forget(actor.process);
             }
             Body::ExecFailed { .. } => self.tally.exec_failed(),
             Body::ConnectResult { actor, errno } => {
-                self.tally.connections.ended(actor, *errno);
+                self.of_process(actor, time, |tally| tally.connections.ended(actor, *errno));
             }
             Body::Module { actor, path } => self.lineage.module(actor, path, time),
             Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
@@ -161,9 +179,13 @@ impl Core {
                 self.containers.insert(*cgroup, Rc::new(container));
             }
             Body::Start(start) => self.begin(start, time, &mut findings),
-            Body::Counters(counters) => self.count(counters, time, &mut findings),
-            Body::CommandEnded { root, .. } => self.tally.command_ended(*root),
-            Body::Connect { .. }
+            Body::Clock { wall_offset } => self.clock_moved(*wall_offset, time, &mut findings),
+            Body::Counters(counters) => {
+                self.count(counters, time, &mut findings);
+                self.end_sessions(time, &mut findings);
+            }
+            Body::CommandEnded { .. }
+            | Body::Connect { .. }
             | Body::Send { .. }
             | Body::RawSocket { .. }
             | Body::Open { .. }
@@ -197,7 +219,8 @@ impl Core {
         };
         let mut subject = self.subjects.of(&moment, &self.start.host.name);
         act.fill(&mut subject, &moment);
-        self.tally.acted(act, &moment, &self.start);
+        let start = self.start.clone();
+        self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
         let rules = Rc::clone(&self.rules);
         for mut hit in rules.evaluate(&subject) {
             if moment.trusted && hit.suppressed_by.is_none() && act.is_callback(hit.rule.branch) {
@@ -214,7 +237,7 @@ impl Core {
             // The sensor was away: what open sessions did meanwhile was not seen.
             self.sessions.gap();
         }
-        self.start = start.clone();
+        self.start = Rc::new(start.clone());
         let users = start.users.iter();
         self.users = users
             .map(|user| (user.uid, user.name.as_str().into()))
@@ -228,6 +251,20 @@ impl Core {
         if start.blind {
             let cause = format!("no hook could be attached: {}", start.degraded.join("; "));
             findings.push(self.health(Code::HookMissing, cause, time));
+        }
+    }
+
+    /// Times are told by the new clock from here on. Only a jump is worth a word: a time service slews.
+    fn clock_moved(&mut self, wall_offset: i64, time: u64, findings: &mut Vec<Finding>) {
+        const JUMP: i64 = 1_000_000_000;
+        let start = Rc::make_mut(&mut self.start);
+        let moved = wall_offset.saturating_sub(start.wall_offset);
+        start.wall_offset = wall_offset;
+        if moved.abs() >= JUMP {
+            let way = if moved > 0 { "forward" } else { "back" };
+            let seconds = moved.unsigned_abs() as f64 / 1e9;
+            let cause = format!("the wall clock was set {way} by {seconds:.3} s");
+            findings.push(self.health(Code::ClockJump, cause, time));
         }
     }
 
@@ -268,6 +305,8 @@ impl Core {
 
     /// Makes sure the sessions of an event are open, so that what was lost is counted from there on.
     fn open_session(&mut self, actor: &Actor, body: &Body, time: u64, findings: &mut Vec<Finding>) {
+        let resumed = matches!(body, Body::Found { resumed: true, .. });
+        let found = matches!(body, Body::Found { .. });
         // A lineage that begins with an act had begun before the watch.
         let late = actor.process == actor.root
             && !matches!(body, Body::Exec { .. })
@@ -283,21 +322,46 @@ impl Core {
             install,
             &self.counters_before,
             forks_missed,
-            late,
+            Beginning {
+                late,
+                install_late: found && install == Some(actor.process),
+                resumed,
+            },
         );
-        if began && late {
+        if began.lineage && late {
             self.tally.started_late();
-            let cause = format!("process {} was running already", actor.process.pid);
+        }
+        let tell = match found {
+            // A host may have run many interpreters for long: only an install is worth a word.
+            true => began.install && !resumed,
+            false => began.lineage && late,
+        };
+        if tell {
+            let cause = match install.and_then(|_| self.lineage.get(actor.process)?.image()) {
+                Some(image) => format!(
+                    "`{}` (process {}) was running already",
+                    crate::alert::escape::terminal(&image.command_line),
+                    actor.process.pid
+                ),
+                None => format!("process {} was running already", actor.process.pid),
+            };
             findings.push(self.health(Code::StartedLate, cause, time));
         }
         self.sessions.bound(&self.lineage);
     }
 
+    /// Asks these rules from here on.
+    pub fn renew(&mut self, rules: Rc<RuleSet>, trust: Trust) {
+        self.rules = rules;
+        self.trust = trust;
+    }
+
     /// What the whole watch came to. `exit` is the caller's to fill in.
     pub fn report(&self) -> Report {
         let completeness = self.completeness_of_watch();
+        let alive = self.lineage.alive(self.start.root);
         self.tally
-            .report(&self.lineage, self.host_clock(), &self.users, completeness)
+            .report(alive, self.host_clock(), &self.users, completeness)
     }
 
     /// Execs that failed; they start nothing, so no rule sees them.

@@ -39,6 +39,24 @@ struct Raised {
     rest: Option<String>,
 }
 
+/// How a session begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Beginning {
+    /// The lineage was running before it was watched,
+    pub(super) late: bool,
+    /// and so was the install.
+    pub(super) install_late: bool,
+    /// An earlier sensor had watched it.
+    pub(super) resumed: bool,
+}
+
+/// Which sessions were opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Began {
+    pub(super) lineage: bool,
+    pub(super) install: bool,
+}
+
 /// What to do with a match.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -51,29 +69,38 @@ pub(super) enum Verdict {
 }
 
 impl Sessions {
-    /// Opens the sessions of a process where they are not open. Whether its lineage's was opened.
+    /// Opens the sessions of a process where they are not open.
     pub(super) fn open(
         &mut self,
         root: ProcessKey,
         install: Option<ProcessKey>,
         counters: &Counters,
         forks_missed: u64,
-        late: bool,
-    ) -> bool {
-        let mut opened = false;
+        beginning: Beginning,
+    ) -> Began {
+        let mut began = Began::default();
         for key in std::iter::once(root).chain(install) {
             self.open.entry(key).or_insert_with(|| {
-                opened |= key == root;
+                let is_lineage = key == root;
+                began.lineage |= is_lineage;
+                began.install |= Some(key) == install;
+                let Beginning {
+                    late,
+                    install_late,
+                    resumed,
+                } = beginning;
                 Session {
                     root: Some(root),
                     baseline: counters.clone(),
                     forks_missed,
-                    late: late && key == root,
+                    late: !resumed
+                        && ((late && is_lineage) || (install_late && Some(key) == install)),
+                    gap: resumed && (is_lineage || install_late),
                     ..Session::default()
                 }
             });
         }
-        opened
+        began
     }
 
     pub(super) fn get(&self, key: ProcessKey) -> Option<&Session> {

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::alert::report::{AlertsBy, PackageRun, Report};
-use crate::alert::schema::{Alert, Completeness, Install, ProcessShort, User};
+use crate::alert::schema::{Alert, Completeness, Install, User};
 use crate::alert::words::{branch_name, level_name};
 use crate::attribution::{Attribution, folder_holds};
 use crate::detect::Category;
-use crate::event::{ProcessKey, Start, Text};
-use crate::lineage::{InstallSession, Lineage, Process};
+use crate::event::{Start, Text};
+use crate::lineage::{InstallSession, Process};
 
 use super::act::{Act, Object};
 use super::assemble;
@@ -19,15 +19,16 @@ use super::moment::{Clock, Moment};
 
 /// The longest list in a report.
 const LONGEST_LIST: usize = 10_000;
+/// The longest list of paths, in bytes.
+const LONGEST_PATHS: usize = 1 << 20;
 
-/// Counts and lists of one watch.
-#[derive(Debug, Default)]
+/// Counts and lists of one watch, or of one install in it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub(super) connections: Connections,
     pub(super) late: bool,
     pub(super) io_uring: bool,
     command: Vec<String>,
-    root: Option<ProcessKey>,
     began: Option<u64>,
     now: u64,
     executed: u64,
@@ -37,6 +38,7 @@ pub(super) struct Tally {
     /// Those in `packages`, by identity: a package is kept as long as it is in there.
     seen: HashSet<*const RefCell<Attribution>>,
     files: BTreeSet<String>,
+    files_bytes: usize,
     alerts: Vec<String>,
     by: AlertsBy,
     repeats: BTreeMap<String, u64>,
@@ -44,6 +46,28 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Of an install that this process began, or was found in.
+    pub(super) fn of_install(install: &Rc<InstallSession>, process: &Process) -> Self {
+        let image = process.image().filter(|_| process.node.key == install.root);
+        Self {
+            command: match image {
+                Some(image) => image.args.iter().map(Text::escaped).collect(),
+                None => vec![install.command.to_string()],
+            },
+            began: Some(install.started),
+            now: install.started,
+            installs: vec![Rc::clone(install)],
+            ..Self::default()
+        }
+    }
+
+    /// Grows with everything that a report would show.
+    pub(super) fn weight(&self) -> u64 {
+        let repeats: u64 = self.repeats.values().chain(self.suppressed.values()).sum();
+        let lists = self.alerts.len() + self.files.len() + self.packages.len();
+        self.executed + repeats + lists as u64 + self.connections.count()
+    }
+
     pub(super) fn at(&mut self, time: u64) {
         self.began.get_or_insert(time);
         self.now = self.now.max(time);
@@ -52,7 +76,6 @@ impl Tally {
     pub(super) fn begin(&mut self, start: &Start) {
         if self.command.is_empty() {
             self.command = start.command.iter().map(Text::escaped).collect();
-            self.root = start.root;
         }
     }
 
@@ -74,10 +97,6 @@ impl Tally {
 
     pub(super) fn io_uring_used(&mut self) {
         self.io_uring = true;
-    }
-
-    pub(super) fn command_ended(&mut self, root: ProcessKey) {
-        self.root = Some(root);
     }
 
     /// A program was started: its install and its package are kept if they are new.
@@ -115,8 +134,12 @@ impl Tally {
                     Some(_) => context.in_project(&path),
                     None => folder_holds(&start.working_directory.to_str_lossy(), &path),
                 };
-                if !inside && self.files.len() < LONGEST_LIST {
-                    self.files.insert(file.place.path.escaped());
+                if !inside
+                    && self.files.len() < LONGEST_LIST
+                    && self.files_bytes + path.len() < LONGEST_PATHS
+                    && self.files.insert(file.place.path.escaped())
+                {
+                    self.files_bytes += path.len();
                 }
             }
             _ => {}
@@ -133,9 +156,11 @@ impl Tally {
         *self.by.branch.entry(branch).or_default() += 1;
     }
 
-    pub(super) fn repeated(&mut self, id: String) {
-        if self.repeats.len() < LONGEST_LIST || self.repeats.contains_key(&id) {
-            *self.repeats.entry(id).or_default() += 1;
+    pub(super) fn repeated(&mut self, id: &str) {
+        if let Some(count) = self.repeats.get_mut(id) {
+            *count += 1;
+        } else if self.repeats.len() < LONGEST_LIST {
+            self.repeats.insert(id.to_owned(), 1);
         }
     }
 
@@ -143,9 +168,9 @@ impl Tally {
         *self.suppressed.entry(filter.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn report(
+    pub(super) fn report<'p>(
         &self,
-        lineage: &Lineage,
+        alive: impl IntoIterator<Item = &'p Process>,
         clock: Clock<'_>,
         users: &HashMap<u32, Rc<str>>,
         completeness: Completeness,
@@ -165,6 +190,7 @@ impl Tally {
             schema: "pkgwarden.session/1".to_owned(),
             command: self.command.clone(),
             exit: None,
+            ci: None,
             installs: self
                 .installs
                 .iter()
@@ -178,25 +204,16 @@ impl Tally {
             alerts: self.alerts.clone(),
             repeats: self.repeats.clone(),
             suppressed: self.suppressed.clone(),
-            still_running: still_running(lineage, self.root, clock),
+            still_running: alive
+                .into_iter()
+                .take(LONGEST_LIST)
+                .map(|process| assemble::short(&process.node, clock))
+                .collect(),
             completeness,
             started: clock.rfc3339(self.began.unwrap_or_default()),
             ended: clock.rfc3339(self.now),
         }
     }
-}
-
-fn still_running(
-    lineage: &Lineage,
-    root: Option<ProcessKey>,
-    clock: Clock<'_>,
-) -> Vec<ProcessShort> {
-    lineage
-        .alive(root)
-        .iter()
-        .take(LONGEST_LIST)
-        .map(|process| assemble::short(&process.node, clock))
-        .collect()
 }
 
 /// An install for alerts and reports.

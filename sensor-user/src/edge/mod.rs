@@ -12,14 +12,16 @@ mod host;
 mod manifest;
 mod parent;
 mod process;
+mod scan;
 
 pub use host::{boottime, host, users, wall_offset};
 pub use process::Held;
+pub use scan::{Look, executable_name};
 
 use bounded::Bounded;
 use manifest::Asked;
 
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, ProcessKey};
 
 /// Adds to a run's events what only the edge can know.
 #[derive(Debug, Default)]
@@ -44,6 +46,13 @@ impl Edge {
             out.extend(manifest);
         }
         out
+    }
+
+    /// What a process runs that ran before the watch began; `None` if it has ended, or won't be read.
+    pub async fn look(&mut self, process: ProcessKey, parent_pid: u32) -> Option<Look> {
+        self.reads
+            .read(move || scan::look(process, parent_pid))
+            .await
     }
 
     /// Hostile reads have hung so often that there are none any more.

@@ -9,6 +9,7 @@
     reason = "a field is documented where its name does not say it all"
 )]
 
+mod argument;
 pub mod capture;
 pub mod redact;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use argument::arguments;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
@@ -46,6 +48,16 @@ pub enum Body {
     Fork { actor: Actor, child: ProcessKey },
     /// A program was started.
     Exec { actor: Actor, exec: Box<Exec> },
+    /// A process that ran before the watch began, as /proc showed it. `resumed`: an earlier sensor had
+    /// watched it.
+    Found {
+        actor: Actor,
+        exec: Box<Exec>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<ProcessKey>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        resumed: bool,
+    },
     /// The last thread of a process ended. `status` as waitpid(2) gives it.
     Exit { actor: Actor, status: i32 },
     /// An execve or execveat that failed with `errno`; `place` is what was asked for.
@@ -119,6 +131,8 @@ pub enum Body {
     Start(Box<Start>),
     /// Snapshot of the accounting.
     Counters(Counters),
+    /// The wall clock was set, or has drifted from the other: as in [`Start::wall_offset`].
+    Clock { wall_offset: i64 },
     /// The watched command ended: its wait status.
     CommandEnded { root: ProcessKey, status: i32 },
     /// Last record of a run.
@@ -131,6 +145,7 @@ impl Body {
         match self {
             Body::Fork { actor, .. }
             | Body::Exec { actor, .. }
+            | Body::Found { actor, .. }
             | Body::Exit { actor, .. }
             | Body::ExecFailed { actor, .. }
             | Body::Connect { actor, .. }
@@ -147,6 +162,7 @@ impl Body {
             | Body::Container { .. }
             | Body::Start(_)
             | Body::Counters(_)
+            | Body::Clock { .. }
             | Body::CommandEnded { .. }
             | Body::End => None,
         }

@@ -15,6 +15,7 @@ pub(crate) struct Stage {
     pub(crate) root: ProcessKey,
     time: u64,
     next_pid: u32,
+    roots: BTreeMap<ProcessKey, ProcessKey>,
     parents: BTreeMap<ProcessKey, ProcessKey>,
 }
 
@@ -30,6 +31,7 @@ impl Stage {
             root,
             time: 1_000_000_000,
             next_pid: 1001,
+            roots: BTreeMap::new(),
             parents: BTreeMap::new(),
         };
         stage.push(Body::Start(Box::new(Start {
@@ -54,6 +56,32 @@ impl Stage {
         stage
     }
 
+    /// A daemon, which watches no command of its own.
+    pub(crate) fn daemon() -> Self {
+        let mut stage = Self::new("");
+        if let Body::Start(start) = &mut stage.events[0].body {
+            start.root = None;
+            start.command.clear();
+        }
+        stage
+    }
+
+    /// A process that is the root of a lineage of its own.
+    pub(crate) fn lineage(&mut self) -> ProcessKey {
+        self.pass(1_000_000);
+        let root = ProcessKey {
+            pid: self.next_pid,
+            start: self.time,
+        };
+        self.next_pid += 1;
+        self.roots.insert(root, root);
+        root
+    }
+
+    pub(crate) fn pass(&mut self, nanoseconds: u64) {
+        self.time += nanoseconds;
+    }
+
     pub(crate) fn push(&mut self, body: Body) {
         self.time += 1_000_000;
         self.events.push(Event {
@@ -70,7 +98,7 @@ impl Stage {
             tid: process.pid,
             uid: 1000,
             cgroup: 77,
-            root: self.root,
+            root: self.roots.get(&process).copied().unwrap_or(self.root),
         }
     }
 
@@ -81,6 +109,9 @@ impl Stage {
         };
         self.next_pid += 1;
         self.parents.insert(child, parent);
+        if let Some(root) = self.roots.get(&parent).copied() {
+            self.roots.insert(child, root);
+        }
         let actor = self.actor(parent);
         self.push(Body::Fork { actor, child });
         child

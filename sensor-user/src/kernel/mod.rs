@@ -11,10 +11,14 @@ mod log;
 mod object;
 mod offsets;
 mod order;
+mod running;
 mod sensor;
+mod set;
 mod tracefs;
 mod watch;
 
 pub use error::SensorError;
 pub use hook::HookStatus;
+pub use running::Running;
 pub use sensor::{HookPreference, Sensor, SensorConfig};
+pub use set::Member;

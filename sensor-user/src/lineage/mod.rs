@@ -14,7 +14,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crate::attribution;
@@ -49,6 +49,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// Its last thread ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// What it runs, where that is known.
     pub fn image(&self) -> Option<&Rc<Image>> {
         self.node.image.as_ref()
@@ -127,6 +132,27 @@ impl Lineage {
         &self.processes[&actor.process]
     }
 
+    /// A process that ran before the watch began: nothing is missing of what was seen of it since.
+    pub fn found(
+        &mut self,
+        actor: &Actor,
+        exec: &Exec,
+        parent: Option<ProcessKey>,
+        time: u64,
+    ) -> &Process {
+        if !self.processes.contains_key(&actor.process) {
+            let parent = parent
+                .and_then(|key| self.processes.get(&key))
+                .filter(|parent| parent.root == actor.root);
+            let (node, context) = match parent {
+                Some(parent) => (parent.node.fork(actor.process), Rc::clone(&parent.context)),
+                None => (Node::root(actor.process, None), Rc::default()),
+            };
+            self.insert(actor.process, node, context, actor.root, false, time);
+        }
+        self.exec(actor, exec, time)
+    }
+
     /// The rules have been asked about a program's start: from here on only the head and the tail of
     /// a long command line are kept.
     pub fn settle(&mut self, process: ProcessKey) {
@@ -203,6 +229,14 @@ impl Lineage {
             .collect();
         alive.sort_by_key(|process| process.node.key);
         alive
+    }
+
+    /// The roots of the installs that a living process is part of.
+    pub fn installs_alive(&self) -> HashSet<ProcessKey> {
+        let alive = self.processes.values().filter(|process| !process.ended);
+        alive
+            .filter_map(|process| Some(process.context.install.as_ref()?.root))
+            .collect()
     }
 
     /// Processes below a root that acted though their fork was never seen: a sure sign of loss.

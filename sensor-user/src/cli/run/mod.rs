@@ -12,8 +12,8 @@
 mod caller;
 pub(super) mod child;
 pub(super) mod course;
-mod options;
-mod output;
+pub(super) mod options;
+pub(super) mod output;
 pub(super) mod pipeline;
 pub(super) mod remote;
 pub(super) mod signals;
@@ -146,7 +146,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
     if let Some(path) = &watching.alerts {
         sinks.add_alerts(files.alerts, &path.to_string_lossy());
     }
-    if watching.journald {
+    if watching.journald == Some(true) {
         sinks.add_journald(Journald::open(JOURNAL_SOCKET).map_err(SetupError::Journald)?);
     }
     if args.annotate.is_on(github_actions.as_deref()) {
@@ -207,7 +207,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
 }
 
 impl Watching {
-    fn sources(&self) -> Sources {
+    pub(crate) fn sources(&self) -> Sources {
         Sources {
             shipped: self.shipped,
             rule_dirs: self.rule_dirs.clone(),

@@ -69,7 +69,7 @@ pub(crate) struct RunArgs {
 }
 
 /// What `run` and the daemon have in common.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct WatchArgs {
     /// A folder of rules, added to the shipped ones (repeatable)
     #[arg(
@@ -190,7 +190,9 @@ pub(crate) struct Watching {
     pub(crate) min_level: Level,
     pub(crate) record: Option<PathBuf>,
     pub(crate) alerts: Option<PathBuf>,
-    pub(crate) journald: bool,
+    /// As asked for, one way or the other.
+    pub(crate) journald: Option<bool>,
+    pub(crate) state: config::State,
 }
 
 impl WatchArgs {
@@ -224,7 +226,8 @@ impl WatchArgs {
                 .unwrap_or(Level::Medium),
             record: self.record,
             alerts: self.alerts.or(config.output.file),
-            journald: self.journald || config.output.journald.unwrap_or(false),
+            journald: self.journald.then_some(true).or(config.output.journald),
+            state: config.state,
         })
     }
 }

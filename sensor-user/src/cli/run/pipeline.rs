@@ -96,7 +96,8 @@ impl Pipeline {
         for finding in self.core.handle(&event) {
             match finding {
                 Finding::Alert(alert) => self.sinks.alert(*alert),
-                Finding::Suppressed(_) => {}
+                // A run's report is its only session.
+                Finding::Suppressed(_) | Finding::Session(_) => {}
                 Finding::Health(health) => self.sinks.health(&health),
             }
         }

@@ -97,7 +97,7 @@ impl Source {
 }
 
 /// Root, or who was given the capabilities that loading and attaching need.
-fn may_load() -> bool {
+pub(crate) fn may_load() -> bool {
     const CAP_NET_ADMIN: u64 = 1 << 12;
     const CAP_SYS_ADMIN: u64 = 1 << 21;
     const CAP_PERFMON: u64 = 1 << 38;

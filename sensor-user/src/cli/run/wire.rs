@@ -188,6 +188,7 @@ impl Start {
             },
             probe_log: self.probe_log,
             carrier: Some(self.carrier),
+            enter: Vec::new(),
         })
     }
 }

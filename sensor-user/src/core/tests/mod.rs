@@ -1,6 +1,7 @@
 //! The core from events to findings, with rules of its own, so that tuning the shipped ones leaves
 //! these tests alone.
 
+mod daemon;
 mod findings;
 mod seed;
 
@@ -36,6 +37,8 @@ struct Outcome {
     suppressed: Vec<Alert>,
     health: Vec<Health>,
     report: Report,
+    sessions: Vec<Report>,
+    open: Vec<Report>,
 }
 
 impl Outcome {
@@ -54,6 +57,7 @@ fn play(stage: &Stage) -> Outcome {
 
 fn play_with(stage: &Stage, trust: &[&str]) -> Outcome {
     let mut core = core(trust);
+    let mut sessions = Vec::new();
     let (mut alerts, mut suppressed, mut health) = (Vec::new(), Vec::new(), Vec::new());
     for event in &stage.events {
         for mut finding in core.handle(event) {
@@ -67,6 +71,7 @@ fn play_with(stage: &Stage, trust: &[&str]) -> Outcome {
                 Finding::Alert(alert) => alerts.push(*alert),
                 Finding::Suppressed(alert) => suppressed.push(*alert),
                 Finding::Health(record) => health.push(record),
+                Finding::Session(report) => sessions.push(*report),
             }
         }
     }
@@ -75,5 +80,7 @@ fn play_with(stage: &Stage, trust: &[&str]) -> Outcome {
         suppressed,
         health,
         report: core.report(),
+        sessions,
+        open: core.open_sessions(),
     }
 }

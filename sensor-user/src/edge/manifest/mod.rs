@@ -80,7 +80,9 @@ impl Seen {
                 self.scripts.remove(&actor.process.pid);
                 None
             }
-            Body::Exec { actor, exec } => self.script(actor, exec).map(Asked::Read),
+            Body::Exec { actor, exec } | Body::Found { actor, exec, .. } => {
+                self.script(actor, exec).map(Asked::Read)
+            }
             Body::Module { actor, path } => self.library(actor, path),
             _ => None,
         }

@@ -1,0 +1,170 @@
+//! From a batch of events to what is raised: enrich, record, ask the core, hand on.
+
+use std::fs::File;
+use std::io::BufWriter;
+
+use jiff::Timestamp;
+
+use super::clock::WallClock;
+use super::outputs::Outputs;
+use super::say;
+use crate::alert::report::Report;
+use crate::alert::schema::Host;
+use crate::cli::run::source::Batch;
+use crate::core::{Core, Finding};
+use crate::edge::{Edge, boottime, host};
+use crate::event::{Body, Event, Start, capture};
+use crate::health::{Code, Health};
+
+/// The daemon's way from events to findings.
+pub(super) struct Flow {
+    pub(super) edge: Edge,
+    capture: Option<capture::Writer<BufWriter<File>>>,
+    pub(super) core: Core,
+    pub(super) outputs: Outputs,
+    clock: WallClock,
+    host: Host,
+    /// Already told that the edge reads nothing any more.
+    edge_told: bool,
+}
+
+impl Flow {
+    /// Begins with the record of the start.
+    pub(super) fn begin(core: Core, outputs: Outputs, record: Option<File>, start: Start) -> Self {
+        let machine = host();
+        let mut flow = Self {
+            edge: Edge::default(),
+            capture: None,
+            core,
+            outputs,
+            clock: WallClock::new(start.wall_offset),
+            host: Host {
+                name: machine.name,
+                id: machine.id,
+                boot_id: machine.boot_id,
+            },
+            edge_told: false,
+        };
+        if let Some(file) = record {
+            match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
+                Ok(writer) => flow.capture = Some(writer),
+                Err(error) => flow.not_recording(&error),
+            }
+        }
+        flow.take(own(Body::Start(Box::new(start))));
+        flow
+    }
+
+    /// Handles a batch. Its accounting comes first, so that an alert's completeness reaches up to the
+    /// end of the batch it is in.
+    pub(super) async fn batch(&mut self, batch: Batch) {
+        self.look_at_the_clock();
+        let counters = Body::Counters(batch.counters);
+        let time = batch
+            .events
+            .first()
+            .map_or_else(boottime, |event| event.time);
+        self.take(Event {
+            time,
+            ..own(counters)
+        });
+        self.handle(batch.events).await;
+        if self.edge.is_broken() && !self.edge_told {
+            self.edge_told = true;
+            let cause = "three reads of watched packages' files did not come back in time; no more are begun";
+            self.health(Code::ReadRefused, cause.to_owned(), None);
+        }
+        self.flush();
+    }
+
+    /// Handles events that are not the kernel's own, or that were accounted for.
+    pub(super) async fn handle(&mut self, events: Vec<Event>) {
+        for event in self.edge.enrich(events).await {
+            self.take(event);
+        }
+    }
+
+    /// Tells the core of a clock that was set. Costs two readings of a clock.
+    pub(super) fn look_at_the_clock(&mut self) {
+        if let Some(wall_offset) = self.clock.moved() {
+            self.take(own(Body::Clock { wall_offset }));
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.write(&event)
+        {
+            self.not_recording(&error);
+        }
+        for finding in self.core.handle(&event) {
+            match finding {
+                Finding::Alert(alert) => {
+                    let failed = self.outputs.alert(&alert);
+                    self.failed(failed);
+                }
+                Finding::Health(health) => self.tell(&health),
+                Finding::Suppressed(_) | Finding::Session(_) => {}
+            }
+        }
+    }
+
+    /// The sensor about itself, beyond what the core knows.
+    pub(super) fn health(&mut self, code: Code, cause: String, since: Option<String>) {
+        let time = format!("{:.9}", Timestamp::now());
+        let health = Health::new(self.host.clone(), time, code, cause, since);
+        self.tell(&health);
+    }
+
+    fn tell(&mut self, health: &Health) {
+        say::warn(&format!("{}: {}", health.code.name(), health.cause));
+        let failed = self.outputs.health(health);
+        // An output that fails on its own failure is not told again.
+        match health.code {
+            Code::OutputFailing => {}
+            _ => self.failed(failed),
+        }
+    }
+
+    fn failed(&mut self, failed: Vec<crate::sink::SinkError>) {
+        for error in failed {
+            self.health(Code::OutputFailing, error.to_string(), None);
+        }
+    }
+
+    /// Install sessions that are not over, as they stand.
+    pub(super) fn open_sessions(&self) -> Vec<Report> {
+        self.core.open_sessions()
+    }
+
+    /// The last record.
+    pub(super) fn end(&mut self) {
+        self.take(own(Body::End));
+        self.flush();
+    }
+
+    /// Puts what was recorded so far on disk.
+    fn flush(&mut self) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.flush()
+        {
+            self.not_recording(&error);
+        }
+    }
+
+    fn not_recording(&mut self, error: &dyn std::fmt::Display) {
+        self.capture = None;
+        say::error(&format!(
+            "the capture can't be written: {error}; it ends here, the watch goes on"
+        ));
+    }
+}
+
+fn own(body: Body) -> Event {
+    Event {
+        time: boottime(),
+        cpu: 0,
+        sequence: 0,
+        body,
+    }
+}
