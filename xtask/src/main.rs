@@ -4,6 +4,7 @@
 //! Nothing is installed into the system from here but by `xtask/bootstrap.sh`.
 
 mod build;
+mod deny;
 mod package;
 mod run;
 mod setup;

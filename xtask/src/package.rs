@@ -3,7 +3,7 @@
 //! What it holds is gathered in `target/package` first: the program without symbols, and the man
 //! pages and completions that this very program makes.
 
-mod security;
+pub(crate) mod security;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,18 @@ pub(crate) struct Arguments {
 pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
     let built = workspace::root().join("target/release/pkgwarden");
     let pkgwarden = arguments.pkgwarden.as_ref().unwrap_or(&built);
+    println!("{}", release(sh, pkgwarden)?.display());
+    Ok(())
+}
+
+/// Makes the package of what was built before, and has lintian look at it.
+pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
+    let package = release(sh, &workspace::root().join("target/release/pkgwarden"))?;
+    let lintian = cmd!(sh, "lintian --allow-root --fail-on error,warning {package}");
+    Ok(lintian.quiet().run()?)
+}
+
+fn release(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<PathBuf> {
     ensure!(
         pkgwarden.exists(),
         "there is no {}: cargo xtask build",
@@ -30,15 +42,7 @@ pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
     );
     let target = workspace::root().join("target/debian");
     sh.remove_path(&target)?;
-    let package = build(sh, pkgwarden, &version(sh)?, &target, Compression::Small)?;
-    println!("{}", package.display());
-    Ok(())
-}
-
-/// Every check that needs no machine to install on.
-pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {
-    version(sh)?;
-    security::check(sh)
+    build(sh, pkgwarden, &version(sh)?, &target, Compression::Small)
 }
 
 /// How long a package may take to be made.
@@ -102,7 +106,8 @@ fn gather(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<()> {
 /// The version at the top of Debian's changelog, which must be of the workspace's version.
 fn version(sh: &Shell) -> anyhow::Result<String> {
     let changelog = sh.read_file(workspace::root().join("packaging/debian/changelog"))?;
-    let version = topmost(&changelog).context("packaging/debian/changelog begins with no version")?;
+    let version =
+        topmost(&changelog).context("packaging/debian/changelog begins with no version")?;
     let ours = concat!(env!("CARGO_PKG_VERSION"), "-");
     ensure!(
         version.starts_with(ours),

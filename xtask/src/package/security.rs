@@ -6,7 +6,7 @@ use xshell::{Shell, cmd};
 use crate::workspace;
 
 /// 0 is a service that can do nothing, 10 one without any protection.
-const MOST_EXPOSED: f64 = 2.5;
+pub(crate) const MOST_EXPOSED: f64 = 2.5;
 
 /// Fails if the unit has become weaker than that.
 pub(crate) fn check(sh: &Shell) -> anyhow::Result<()> {

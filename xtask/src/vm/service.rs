@@ -22,8 +22,10 @@ use crate::workspace;
 /// Debian's versions: the second must be newer.
 const VERSIONS: [&str; 2] = ["0.0.1-1", "0.0.2-1"];
 
-/// The checks start when everything else has.
+/// The checks start when everything else has. A login on the console would wait 90 seconds for a
+/// device that only udev, which is not there, could announce.
 const APPEND: &str = "rdinit=/lib/systemd/systemd systemd.wants=checks.service \
+                      systemd.mask=serial-getty@ttyS0.service \
                       systemd.show_status=false systemd.log_level=warning";
 
 /// Installs pkgwarden on one kernel and judges what comes back.
@@ -65,7 +67,12 @@ fn initrd(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<PathBuf> {
     );
     let fixtures = workspace::root().join("tests/fixtures");
     for fixture in ["npm/recon-postinstall", "pip/recon-setup-py"] {
-        add(&mut overlay, &fixtures.join(fixture), "/checks/fixtures", fixture)?;
+        add(
+            &mut overlay,
+            &fixtures.join(fixture),
+            "/checks/fixtures",
+            fixture,
+        )?;
     }
     let path = boot::folder()?.join("service.initrd");
     let mut file = File::create(&path).with_context(|| path.display().to_string())?;
@@ -83,7 +90,12 @@ fn add(archive: &mut Archive, from: &Path, to: &str, name: &str) -> anyhow::Resu
     }
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        add(archive, &entry.path(), &to, &entry.file_name().to_string_lossy())?;
+        add(
+            archive,
+            &entry.path(),
+            &to,
+            &entry.file_name().to_string_lossy(),
+        )?;
     }
     Ok(())
 }
