@@ -39,11 +39,15 @@ static CONNECTING: LruHashMap<u64, Asked> = LruHashMap::with_max_entries(8_192, 
 #[inline(always)]
 pub fn asks(cookie: u64, asked: &Asked) {
     let known = ASKED.get_ptr(cookie).is_some();
-    if ASKED.insert(cookie, asked, 0).is_err() {
+    // Before it is there: while none is counted, none is looked for.
+    add(1);
+    let fits = ASKED.insert(cookie, asked, 0).is_ok();
+    if !fits {
         record::generated(kind::DNS);
         record::lost(kind::DNS);
-    } else if !known {
-        add(1);
+    }
+    if known || !fits {
+        add(u64::MAX);
     }
 }
 
@@ -56,11 +60,19 @@ pub fn turns(cookie: u64, port: u32) {
     }
 }
 
+/// Whether none is remembered to ask: what else happens to sockets is then no concern of ours.
+#[inline(always)]
+pub fn none_asks() -> bool {
+    // SAFETY: a map value.
+    ASKED_COUNT
+        .get_ptr(0)
+        .is_none_or(|count| unsafe { *count } == 0)
+}
+
 /// Whom this socket asked, if it did last.
 #[inline(always)]
 pub fn asked(cookie: impl FnOnce() -> u64) -> Option<(u64, *const Asked)> {
-    // SAFETY: a map value.
-    if unsafe { *ASKED_COUNT.get_ptr(0)? } == 0 {
+    if none_asks() {
         return None;
     }
     let cookie = cookie();
@@ -71,8 +83,8 @@ pub fn asked(cookie: impl FnOnce() -> u64) -> Option<(u64, *const Asked)> {
 
 /// This socket asks no more.
 #[inline(always)]
-pub fn hushes(cookie: u64) {
-    if ASKED.remove(cookie).is_ok() {
+pub fn hushes(cookie: impl FnOnce() -> u64) {
+    if !none_asks() && ASKED.remove(cookie()).is_ok() {
         add(u64::MAX);
     }
 }

@@ -51,7 +51,7 @@ pub fn dns_ingress(context: SkBuffContext) -> i32 {
 #[cgroup_sock(sock_release)]
 pub fn dns_release(context: SockContext) -> i32 {
     // SAFETY: the context is the socket.
-    socket::hushes(unsafe { bpf_get_socket_cookie(context.sock.cast()) });
+    socket::hushes(|| unsafe { bpf_get_socket_cookie(context.sock.cast()) });
     ALLOW
 }
 

@@ -49,7 +49,9 @@ fn changed(sock: u64, old: u32, new: u32) -> Option<()> {
     if new == LISTEN {
         return listens(sock);
     }
-    if old != SYN_SENT && new != CLOSE && new != SYN_SENT {
+    // Nearly every close of the machine is of no concern.
+    let closes = new == CLOSE && !socket::none_asks();
+    if old != SYN_SENT && new != SYN_SENT && !closes {
         return None;
     }
     // Of a socket that nobody asked the cookie of there is none.
@@ -65,7 +67,7 @@ fn changed(sock: u64, old: u32, new: u32) -> Option<()> {
     }
     if new == CLOSE {
         // No descriptor is closed for the parts of a multipath connection.
-        socket::hushes(cookie);
+        socket::hushes(|| cookie);
     }
     Some(())
 }
