@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use tests::{Alert, Background, Daemon, Scratch, Turn, fixture, need, pkgwarden, require};
 
-const NONE: [&str; 0] = [];
+/// Of a daemon.
+pub(crate) const NONE: [&str; 0] = [];
 const SPAWNED: &str = "PackageInstallSpawnedSuspiciousProcess";
 
 /// Starts `npm install` of a package whose postinstall is this.
-fn install(scratch: &Scratch, postinstall: &str) -> Background {
+pub(crate) fn install(scratch: &Scratch, postinstall: &str) -> Background {
     let archive = fixture::npm_archive_that_runs(scratch, postinstall);
     Background::start(scratch, ["npm", "install", &archive, "--offline"])
 }
 
 /// An alert of this test's own install, on a command line with this word.
-fn own<'s>(scratch: &'s Scratch, word: &'s str) -> impl Fn(&Alert) -> bool + 's {
+pub(crate) fn own<'s>(scratch: &'s Scratch, word: &'s str) -> impl Fn(&Alert) -> bool + 's {
     let project = scratch.project();
     move |alert| {
         alert.branch() == SPAWNED

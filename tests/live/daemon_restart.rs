@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use tests::{Alert, Background, Daemon, Scratch, Turn, fixture, need, require};
+use tests::{Alert, Background, Daemon, Scratch, Turn, need, require};
 
-const NONE: [&str; 0] = [];
+use crate::daemon::{NONE, install};
 
 /// An install whose postinstall acts, waits, and acts again. The files say how far it is.
 struct Steps<'s> {
@@ -16,8 +16,7 @@ struct Steps<'s> {
 
 impl<'s> Steps<'s> {
     fn start(scratch: &'s Scratch, postinstall: &str) -> Self {
-        let archive = fixture::npm_archive_that_runs(scratch, postinstall);
-        let npm = Background::start(scratch, ["npm", "install", &archive, "--offline"]);
+        let npm = install(scratch, postinstall);
         Self { scratch, npm }
     }
 

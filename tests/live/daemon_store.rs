@@ -3,25 +3,17 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 use tests::mounts::SmallDisk;
-use tests::{Alert, Background, Daemon, Scratch, Turn, fixture, need, pkgwarden, require};
+use tests::{Alert, Daemon, Scratch, Turn, need, pkgwarden, require};
 
-const NONE: [&str; 0] = [];
-const SPAWNED: &str = "PackageInstallSpawnedSuspiciousProcess";
+use crate::daemon::{NONE, install, own};
 
 /// Installs a package whose postinstall has this word in it; the alert about it.
 fn raise(scratch: &Scratch, daemon: &Daemon, word: &str) -> Alert {
-    let archive = fixture::npm_archive_that_runs(scratch, &format!("id > /dev/null; : {word}"));
-    Background::start(scratch, ["npm", "install", &archive, "--offline"]).succeeds();
-    let project = scratch.project();
-    daemon.alert(word, |alert| {
-        alert.branch() == SPAWNED
-            && Path::new(alert.text("/install/working_directory")) == project
-            && alert.command_lines().iter().any(|line| line.contains(word))
-    })
+    install(scratch, &format!("id > /dev/null; : {word}")).succeeds();
+    daemon.alert(word, own(scratch, word))
 }
 
 /// Asks the daemon of this test.
@@ -103,7 +95,7 @@ fn a_store_of_a_later_version_is_left_alone_and_one_that_is_damaged_is_named() {
     fs::write(&first, &bytes).unwrap();
     let later = scratch.out().join("state/log-00000002.ndjson");
     let json = r#"{"format":"pkgwarden.state/9","more":true}"#;
-    let line = format!("{:08x} {json}\n", crc32(json.as_bytes()));
+    let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
     fs::write(&later, &line).unwrap();
     let daemon = Daemon::start(&scratch, NONE);
     daemon.health_that("output_failing", |cause| {
@@ -118,13 +110,4 @@ fn a_store_of_a_later_version_is_left_alone_and_one_that_is_damaged_is_named() {
     assert!(said.contains("log-00000001"), "{said}");
     assert!(String::from_utf8_lossy(&shown.stdout).contains(": second"));
     daemon.stop();
-}
-
-/// Of IEEE 802.3, a bit at a time: there is one line.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
-        })
-    })
 }

@@ -1,6 +1,6 @@
 //! Repeats, limits, trust, completeness, and what the report counts.
 
-use super::{play, play_with};
+use super::{connections, play, play_with};
 use crate::alert::schema::{Alert, EventWord, Outcome};
 use crate::event::stage::{Stage, place};
 use crate::event::{Body, Count, Counters, Operations, ProcessKey, UringOperation};
@@ -123,13 +123,8 @@ fn the_outcome_of_a_connect_replaces_the_attempt() {
         cookie: 0,
     });
     let report = play(&stage).report;
-    let seen: Vec<_> = report
-        .connections
-        .iter()
-        .map(|c| (c.ip.as_deref().unwrap(), c.outcome, c.count))
-        .collect();
     assert_eq!(
-        seen,
+        connections(&report),
         [
             ("10.0.0.1", Outcome::Connected, 2),
             ("10.0.0.1", Outcome::Refused, 1),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::{Core, Finding, Settings, Trust};
 use crate::alert::report::Report;
-use crate::alert::schema::Alert;
+use crate::alert::schema::{self, Alert};
 use crate::detect::{RuleSet, Sources};
 use crate::event::stage::Stage;
 use crate::health::{Code, Health};
@@ -51,6 +51,14 @@ impl Outcome {
     fn codes(&self) -> Vec<Code> {
         self.health.iter().map(|health| health.code).collect()
     }
+}
+
+/// Where a report says that was connected to, how it ended, and how often.
+fn connections(report: &Report) -> Vec<(&str, schema::Outcome, u64)> {
+    let connections = report.connections.iter();
+    connections
+        .map(|c| (c.ip.as_deref().unwrap(), c.outcome, c.count))
+        .collect()
 }
 
 fn play(stage: &Stage) -> Outcome {

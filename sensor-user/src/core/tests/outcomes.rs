@@ -1,6 +1,6 @@
 //! How connects ended, by the state of their sockets.
 
-use super::play;
+use super::{connections, play};
 use crate::alert::schema::Outcome;
 use crate::event::stage::Stage;
 use crate::event::{Actor, Body, Observed, Socket, Transport};
@@ -55,13 +55,8 @@ fn the_state_of_a_socket_decides_whatever_its_thread_did_since() {
     // Nobody's.
     stage.push(ended(0, 77));
     let report = play(&stage).report;
-    let seen: Vec<_> = report
-        .connections
-        .iter()
-        .map(|c| (c.ip.as_deref().unwrap(), c.outcome, c.count))
-        .collect();
     assert_eq!(
-        seen,
+        connections(&report),
         [
             ("10.0.0.1", Outcome::Refused, 1),
             ("10.0.0.2", Outcome::Connected, 1),
