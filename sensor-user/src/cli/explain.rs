@@ -4,9 +4,8 @@
 mod named;
 mod stored;
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::records::StateArgs;
@@ -104,30 +103,17 @@ pub(super) fn run(
             Found::Health(health) => health_page(&health, style),
         };
         show(&page, out)
-    } else if name == Path::new("-") {
-        explain(io::stdin().lock(), "standard input", playbook, style, out)
     } else {
-        let input = format!("`{}`", terminal(&name.to_string_lossy()));
-        let file = File::open(name).map_err(|source| ExplainError::Read {
-            input: input.clone(),
-            source,
-        })?;
-        explain(file, &input, playbook, style, out)
+        explain(&named::pasted(name)?, playbook, style, out)
     }
 }
 
 fn explain(
-    from: impl Read,
-    input: &str,
+    found: &[Pasted],
     playbook: &dyn Fn(&str) -> Option<Playbook>,
     style: Style,
     out: impl Write,
 ) -> Result<(), ExplainError> {
-    let text = read(from, input)?;
-    let found = paste::read(&text).map_err(|source| ExplainError::Paste {
-        input: input.to_owned(),
-        source,
-    })?;
     let pages: Vec<String> = found
         .iter()
         .map(|record| match record {
@@ -188,7 +174,8 @@ mod tests {
                 ..Playbook::default()
             })
         };
-        explain(input, "standard input", &playbook, Style::Plain, &mut out)
+        named::pasted_from(input, "standard input")
+            .and_then(|found| explain(&found, &playbook, Style::Plain, &mut out))
             .map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).unwrap())
     }

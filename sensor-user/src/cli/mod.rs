@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod launch;
+mod recorded;
 mod records;
 pub mod replay;
 pub mod rules;

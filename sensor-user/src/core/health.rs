@@ -27,9 +27,14 @@ impl Told {
 }
 
 impl Core {
+    /// Parts of the sensor were taken out of the kernel.
+    pub fn is_tampered(&self) -> bool {
+        self.tampered
+    }
+
     /// Events that were lost since that was last told.
     pub fn untold_losses(&self) -> u64 {
-        self.lost_total().saturating_sub(self.lost_told.total)
+        self.counters.lost().saturating_sub(self.lost_told.total)
     }
 
     /// What would have been told a little later.
@@ -39,10 +44,6 @@ impl Core {
             let counters = self.counters.clone();
             self.count(&counters, time, findings);
         }
-    }
-
-    fn lost_total(&self) -> u64 {
-        self.counters.kinds.values().map(|count| count.lost).sum()
     }
 
     pub(super) fn begin(&mut self, start: &Start, time: u64, findings: &mut Vec<Finding>) {
@@ -94,8 +95,7 @@ impl Core {
     }
 
     pub(super) fn count(&mut self, counters: &Counters, time: u64, findings: &mut Vec<Finding>) {
-        let lost: u64 = counters.kinds.values().map(|count| count.lost).sum();
-        if self.lost_told.is_news(lost, time) {
+        if self.lost_told.is_news(counters.lost(), time) {
             let none = Counters::default();
             let kinds: Vec<_> = completeness::lost_between(&none, counters)
                 .iter()

@@ -29,7 +29,7 @@ use foldhash::HashMap;
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container};
 use crate::detect::RuleSet;
-use crate::event::{Actor, Body, Counters, Event, Start};
+use crate::event::{self, Actor, Body, Counters, Event, Start};
 use crate::health::{Code, Health};
 use crate::lineage::Lineage;
 
@@ -65,6 +65,16 @@ pub enum Finding {
     Health(Health),
     /// An install session of a daemon's is over, or its installer is and something of it runs on.
     Session(Box<Report>),
+}
+
+impl From<&event::Host> for schema::Host {
+    fn from(host: &event::Host) -> Self {
+        Self {
+            name: host.name.clone(),
+            id: host.id.clone(),
+            boot_id: host.boot_id.clone(),
+        }
+    }
 }
 
 /// How many containers are remembered.
@@ -326,12 +336,7 @@ impl Core {
     }
 
     fn host(&self) -> schema::Host {
-        let host = &self.start.host;
-        schema::Host {
-            name: host.name.clone(),
-            id: host.id.clone(),
-            boot_id: host.boot_id.clone(),
-        }
+        (&self.start.host).into()
     }
 
     fn host_clock(&self) -> moment::Clock<'_> {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::check::Checked;
 use super::field::Field;
+use super::read::hex;
 use super::rule::{Playbook, Rule};
 use super::subject::Subject;
 
@@ -123,8 +124,7 @@ fn joined(fields: &[Field], subject: &Subject) -> Option<String> {
         let value = subject.get(*field)?;
         let text = value.text();
         if text.len() > LONGEST_VALUE {
-            let digest = Sha256::digest(text.as_bytes());
-            name.extend(digest.iter().map(|byte| format!("{byte:02x}")));
+            name.push_str(&hex(&Sha256::digest(text.as_bytes())));
         } else {
             name.push_str(&format!("{}:{text}", text.len()));
         }

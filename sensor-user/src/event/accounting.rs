@@ -24,6 +24,13 @@ pub struct Counters {
     pub withheld: u64,
 }
 
+impl Counters {
+    /// Lost, of all kinds together.
+    pub fn lost(&self) -> u64 {
+        self.kinds.values().map(|count| count.lost).sum()
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     pub generated: u64,

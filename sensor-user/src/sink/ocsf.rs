@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::alert::row::command_line;
+use crate::alert::row::{basename, command_line};
 use crate::alert::schema::{
     Alert, Container, Destination, File, Network, Process, ProcessShort, User,
 };
@@ -136,14 +136,14 @@ fn process(process: &Process, ancestry: &[ProcessShort]) -> Value {
     json!({
         "pid": process.pid,
         "uid": process.entity_id,
-        "name": base(&process.executable),
+        "name": basename(&process.executable),
         "cmd_line": command_line(&process.args),
         "created_time": milliseconds(&process.start),
         "working_directory": process.working_directory,
         "user": user(&process.user),
         "file": {
             "type_id": 1,
-            "name": base(&process.executable),
+            "name": basename(&process.executable),
             "path": process.executable,
             "is_deleted": process.deleted.then_some(true),
             "hashes": process.hash.as_ref().map(|hash| sha256(&hash.sha256)),
@@ -157,7 +157,7 @@ fn ancestor(process: &ProcessShort) -> Value {
     json!({
         "pid": process.pid,
         "uid": process.entity_id,
-        "name": base(&process.executable),
+        "name": basename(&process.executable),
         "path": process.executable,
         "cmd_line": command_line(&process.args),
     })
@@ -170,7 +170,7 @@ fn user(user: &User) -> Value {
 fn file(file: &File) -> Value {
     json!({
         "type_id": 1,
-        "name": base(&file.path),
+        "name": basename(&file.path),
         "path": file.path,
         "size": file.size,
         "hashes": file.hash.as_ref().map(|hash| sha256(&hash.sha256)),
@@ -202,10 +202,6 @@ fn container(container: &Container) -> Value {
 
 fn sha256(hex: &str) -> Value {
     json!([{"algorithm_id": 3, "algorithm": "SHA-256", "value": hex}])
-}
-
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Takes out what is null or empty.

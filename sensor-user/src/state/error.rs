@@ -85,6 +85,14 @@ pub enum StoreError {
         /// Allowed.
         most: u64,
     },
+    /// A record that readers would take for a damaged one.
+    #[error("{bytes} bytes in one record, and at most {most} can be read back")]
+    TooLong {
+        /// Of the record.
+        bytes: u64,
+        /// That readers take.
+        most: u64,
+    },
     /// Anything else.
     #[error("can't write {}: {source}", path.display())]
     Failed {

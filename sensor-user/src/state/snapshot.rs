@@ -80,7 +80,7 @@ impl Snapshot {
                 without.write(folder)?;
             }
             let most = MOST_BYTES;
-            return Err(StoreError::TooLarge { bytes, most });
+            return Err(StoreError::TooLong { bytes, most });
         }
         let mut line = Vec::with_capacity(json.len() + 10);
         line::encode(&json, &mut line);

@@ -156,9 +156,14 @@ impl Store {
         }
         let bytes = lines.len() as u64;
         let most = self.limits.max_bytes / 2;
-        // A longer line would be taken for a damaged one.
-        if bytes > most || longest > LINE_BYTES {
+        if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
+        }
+        if longest > LINE_BYTES {
+            return Err(StoreError::TooLong {
+                bytes: longest as u64,
+                most: LINE_BYTES as u64,
+            });
         }
         if bytes == 0 {
             return Ok(());

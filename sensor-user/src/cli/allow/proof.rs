@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use super::AllowError;
 use super::filter::Narrow;
+use crate::alert::row::basename;
 use crate::alert::schema::Alert;
-use crate::core::{Core, Finding, Trust};
+use crate::cli::recorded;
 use crate::detect::{RuleSet, Subject, captures};
 use crate::event::Event;
-use crate::event::capture::Reader;
 
 /// The rules without the new filter and with it.
 pub(super) struct Proof<'p> {
@@ -95,7 +95,7 @@ fn on_capture(
         AllowError::Capture(format!("{shown}: the capture can't be opened: {error}"))
     })?;
     let events = events(BufReader::new(file), &shown)?;
-    let raised = |rules| raised(rules, &events).any(|raised| raised.id == alert.id);
+    let raised = |rules| recorded::alerts(rules, &events).any(|raised| raised.id == alert.id);
     if !raised(before) {
         let message = format!(
             "{shown}: this capture does not raise the alert {}",
@@ -111,27 +111,12 @@ fn on_capture(
 
 /// Whether the rule that a capture was recorded for finds it.
 fn fires(rules: &Rc<RuleSet>, slug: &str, events: &[Event]) -> bool {
-    raised(rules, events).any(|alert| {
-        let file = alert.rule.file.rsplit('/').next().unwrap_or_default();
+    recorded::alerts(rules, events).any(|alert| {
+        let file = basename(&alert.rule.file);
         file.strip_suffix(".yml") == Some(slug)
     })
 }
 
-fn raised(rules: &Rc<RuleSet>, events: &[Event]) -> impl Iterator<Item = Box<Alert>> {
-    let mut core = Core::sharing(Rc::clone(rules), Trust::default());
-    events
-        .iter()
-        .flat_map(move |event| core.handle(event))
-        .filter_map(|finding| match finding {
-            Finding::Alert(alert) => Some(alert),
-            _ => None,
-        })
-}
-
 fn events(from: impl std::io::BufRead, name: &str) -> Result<Vec<Event>, AllowError> {
-    let failed = |error: &dyn std::fmt::Display| AllowError::Capture(format!("{name}: {error}"));
-    let reader = Reader::new(from).map_err(|error| failed(&error))?;
-    reader
-        .map(|event| event.map_err(|error| failed(&error)))
-        .collect()
+    recorded::events(from).map_err(|error| AllowError::Capture(format!("{name}: {error}")))
 }

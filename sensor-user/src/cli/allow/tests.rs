@@ -5,9 +5,7 @@ use std::rc::Rc;
 use clap::Parser;
 
 use super::*;
-use crate::core::{Core, Finding, Trust};
 use crate::detect::{Category, Sources, Subject, captures};
-use crate::event::capture::Reader;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -27,15 +25,9 @@ fn shipped(more: &[(String, String)]) -> Rc<RuleSet> {
 fn recorded(rules: &Rc<RuleSet>, slug: &str, package: &str) -> (String, Vec<Alert>) {
     let (_, text) = captures().find(|(name, _)| *name == slug).unwrap();
     let text = text.replace("replica", package);
-    let mut core = Core::sharing(Rc::clone(rules), Trust::default());
-    let mut alerts = Vec::new();
-    for event in Reader::new(text.as_bytes()).unwrap() {
-        for finding in core.handle(&event.unwrap()) {
-            if let Finding::Alert(alert) = finding {
-                alerts.push(*alert);
-            }
-        }
-    }
+    let events = crate::cli::recorded::events(text.as_bytes()).unwrap();
+    let alerts = crate::cli::recorded::alerts(rules, &events);
+    let mut alerts: Vec<_> = alerts.map(|alert| *alert).collect();
     alerts.sort_by_key(|alert| !alert.rule.file.ends_with(&format!("/{slug}.yml")));
     (text, alerts)
 }

@@ -114,7 +114,7 @@ impl Service {
         if self.start.blind {
             troubles.extend(self.start.degraded.iter().cloned());
         }
-        if self.rounds.tampered {
+        if self.flow.core.is_tampered() {
             troubles.push("parts of the sensor were removed from the kernel".to_owned());
         }
         if self.flow.edge.is_broken() {

@@ -34,7 +34,6 @@ pub(super) struct Flow {
 impl Flow {
     /// Begins with the record of the start.
     pub(super) fn begin(core: Core, outputs: Outputs, record: Option<File>, start: Start) -> Self {
-        let machine = host();
         let mut metrics = Metrics::new(SystemTime::now());
         metrics.hooks(&start.hooks);
         let mut flow = Self {
@@ -44,11 +43,7 @@ impl Flow {
             outputs,
             metrics,
             clock: WallClock::new(start.wall_offset),
-            host: Host {
-                name: machine.name,
-                id: machine.id,
-                boot_id: machine.boot_id,
-            },
+            host: (&host()).into(),
             edge_told: false,
         };
         if let Some(file) = record {

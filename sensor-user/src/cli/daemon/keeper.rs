@@ -272,8 +272,8 @@ impl Writer {
         let kept = store.append(entries);
         self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
         match kept {
-            // Too much for a small store at once.
-            Err(StoreError::TooLarge { .. }) if entries.len() > 1 => {
+            // Too much for a small store at once, or one of them is.
+            Err(StoreError::TooLarge { .. } | StoreError::TooLong { .. }) if entries.len() > 1 => {
                 let (first, second) = entries.split_at(entries.len() / 2);
                 self.keep(first) & self.keep(second)
             }

@@ -233,6 +233,14 @@ pub(super) fn now() -> i64 {
     i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
+/// Such a time in RFC 3339.
+pub(super) fn rfc3339(at: i64) -> String {
+    match Timestamp::from_nanosecond(i128::from(at)) {
+        Ok(time) => format!("{time:.9}"),
+        Err(_) => "an unknown time".to_owned(),
+    }
+}
+
 /// Whose session it is of: a program with more rights in a user's install is the user's.
 fn owner(alert: &Alert) -> u32 {
     let install = alert.install.as_ref().map(|install| install.user.id);

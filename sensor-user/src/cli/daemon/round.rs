@@ -26,7 +26,6 @@ pub(super) struct Rounds {
     snapshot_at: u32,
     metrics_told: bool,
     writing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
-    pub(super) tampered: bool,
 }
 
 impl Service {
@@ -66,7 +65,7 @@ impl Service {
 
     fn look_at_the_probes(&mut self) {
         let missing = self.sensor.missing();
-        if !missing.is_empty() && !std::mem::replace(&mut self.rounds.tampered, true) {
+        if !missing.is_empty() && !self.flow.core.is_tampered() {
             self.flow.own(Body::Tampered { missing });
         }
     }

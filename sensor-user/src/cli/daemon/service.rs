@@ -11,7 +11,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::DaemonArgs;
 use super::flow::Flow;
 use super::notify::Supervisor;
-use super::outputs::{News, now};
+use super::outputs::{News, now, rfc3339};
 use super::resume::Earlier;
 use super::round::Rounds;
 use super::say;
@@ -154,11 +154,7 @@ impl Service {
     }
 
     fn tell_of_the_gap(&mut self, since: i64) {
-        let time = |at: i64| match Timestamp::from_nanosecond(i128::from(at)) {
-            Ok(time) => format!("{time:.9}"),
-            Err(_) => "an unknown time".to_owned(),
-        };
-        let (from, to) = (time(since), time(now()));
+        let (from, to) = (rfc3339(since), rfc3339(now()));
         let cause = format!(
             "no daemon was running from {from} to {to}: what was installed then was not watched"
         );

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::outputs::rfc3339;
 use crate::health::Code;
 use crate::state::{Entry, Record};
 
@@ -54,11 +55,11 @@ impl Gap {
 
     /// RFC 3339.
     pub(super) fn from(&self) -> String {
-        time(self.from)
+        rfc3339(self.from)
     }
 
     pub(super) fn sentence(&self) -> String {
-        let (from, to) = (time(self.from), time(self.to));
+        let (from, to) = (rfc3339(self.from), rfc3339(self.to));
         format!("{} records from {from} to {to} were not kept", self.records)
     }
 }
@@ -72,11 +73,4 @@ fn told_of(entry: &Entry) -> i64 {
     let since = since.and_then(|since| since.parse::<Timestamp>().ok());
     let since = since.and_then(|since| i64::try_from(since.as_nanosecond()).ok());
     since.unwrap_or(entry.at)
-}
-
-fn time(at: i64) -> String {
-    match Timestamp::from_nanosecond(i128::from(at)) {
-        Ok(time) => format!("{time:.9}"),
-        Err(_) => "an unknown time".to_owned(),
-    }
 }

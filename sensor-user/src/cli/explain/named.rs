@@ -1,7 +1,7 @@
-//! What was named on the command line, for verbs that do something else with it than show it.
+//! What was named on the command line: by an id, or as JSON in a file or on standard input.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::{ExplainError, Found, StateArgs, paste, read, stored, terminal};
@@ -16,18 +16,27 @@ pub(in crate::cli) fn named(what: &Path, state: &StateArgs) -> Result<Vec<Pasted
             Found::Health(health) => Pasted::Health(health),
         }]);
     }
-    let (input, text) = if what == Path::new("-") {
-        let input = "standard input".to_owned();
-        let text = read(io::stdin().lock(), &input)?;
-        (input, text)
-    } else {
-        let input = format!("`{}`", terminal(&what.to_string_lossy()));
-        let file = File::open(what).map_err(|source| ExplainError::Read {
-            input: input.clone(),
-            source,
-        })?;
-        let text = read(file, &input)?;
-        (input, text)
-    };
-    paste::read(&text).map_err(|source| ExplainError::Paste { input, source })
+    pasted(what)
+}
+
+/// The records of that file or standard input, in their order.
+pub(super) fn pasted(what: &Path) -> Result<Vec<Pasted>, ExplainError> {
+    if what == Path::new("-") {
+        return pasted_from(io::stdin().lock(), "standard input");
+    }
+    let input = format!("`{}`", terminal(&what.to_string_lossy()));
+    let file = File::open(what).map_err(|source| ExplainError::Read {
+        input: input.clone(),
+        source,
+    })?;
+    pasted_from(file, &input)
+}
+
+/// `input` is what it is called in an error.
+pub(super) fn pasted_from(from: impl Read, input: &str) -> Result<Vec<Pasted>, ExplainError> {
+    let text = read(from, input)?;
+    paste::read(&text).map_err(|source| ExplainError::Paste {
+        input: input.to_owned(),
+        source,
+    })
 }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::show::plain;
-use crate::core::{Core, Finding, Trust};
+use crate::cli::recorded;
 use crate::detect::{Rule, RuleSet, Trial, captures, tests};
 use crate::event::Event;
-use crate::event::capture::Reader;
 
 /// What came of all of them.
 #[derive(Debug, Default)]
@@ -120,7 +119,7 @@ fn tried(
         (None, Some(_)) => wrong.push("recorded_near_miss without a capture".to_owned()),
         (Some((name, _)), None) => wrong.push(format!("{name} without a recorded_near_miss")),
         (Some((name, text)), Some(near)) => {
-            let on_capture = events(text).and_then(|events| {
+            let on_capture = recorded::events(text.as_bytes()).and_then(|events| {
                 if !raises(rules, rule, &events) {
                     return Err("the rule is silent on it".to_owned());
                 }
@@ -135,19 +134,8 @@ fn tried(
     wrong
 }
 
-fn events(text: &str) -> Result<Vec<Event>, String> {
-    let reader = Reader::new(text.as_bytes()).map_err(|error| error.to_string())?;
-    reader
-        .map(|event| event.map_err(|error| error.to_string()))
-        .collect()
-}
-
 fn raises(rules: &Rc<RuleSet>, rule: &Rule, events: &[Event]) -> bool {
-    let mut core = Core::sharing(Rc::clone(rules), Trust::default());
-    events.iter().any(|event| {
-        let mut findings = core.handle(event).into_iter();
-        findings.any(|finding| matches!(finding, Finding::Alert(alert) if alert.rule.id == rule.id))
-    })
+    recorded::alerts(rules, events).any(|alert| alert.rule.id == rule.id)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::BufWriter;
 
+use jiff::Timestamp;
+
 use super::sinks::{Sinks, say_line};
 use super::source::Batch;
 use crate::alert::report::Report;
-use crate::alert::schema;
 use crate::core::{Core, Finding};
 use crate::edge::{Edge, boottime, host};
 use crate::event::{Body, Event, ProcessKey, capture};
@@ -77,7 +78,10 @@ impl Pipeline {
 
     /// Gives the outputs a turn.
     pub(crate) fn turn(&mut self) {
-        self.sinks.turn(&this_host());
+        for notice in self.sinks.turn() {
+            let health = notice.health((&host()).into(), Timestamp::now());
+            self.sinks.health(&health);
+        }
     }
 
     fn is_wanted(&self, event: &Event) -> bool {
@@ -157,21 +161,12 @@ fn own(time: u64, body: Body) -> Event {
     }
 }
 
-fn this_host() -> schema::Host {
-    let machine = host();
-    schema::Host {
-        name: machine.name,
-        id: machine.id,
-        boot_id: machine.boot_id,
-    }
-}
-
 fn edge_health() -> Health {
     let cause =
         "three reads of watched packages' files did not come back in time; no more are begun";
-    let time = jiff::Timestamp::now();
+    let time = Timestamp::now();
     Health::new(
-        this_host(),
+        (&host()).into(),
         format!("{time:.9}"),
         Code::ReadRefused,
         cause.to_owned(),

@@ -4,12 +4,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::alert::schema::{Alert, Host};
+use crate::alert::schema::Alert;
 use crate::detect::Level;
 use crate::health::Health;
-use crate::sink::{Annotations, Ndjson, Outbox, Record, SinkError, Style, Text};
+use crate::sink::{Annotations, Ndjson, Notice, Outbox, Record, SinkError, Style, Text};
 
 /// How long journald is waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -116,15 +114,13 @@ impl Sinks {
         }
     }
 
-    /// A slice of what waits for journald. What there is to say about it goes to the other outputs.
-    pub(crate) fn turn(&mut self, host: &Host) {
+    /// A slice of what waits for journald; what there is to say about it.
+    pub(crate) fn turn(&mut self) -> Vec<Notice> {
         let Some(journald) = &mut self.journald else {
-            return;
+            return Vec::new();
         };
         journald.turn();
-        for notice in journald.notices() {
-            self.health(&notice.health(host.clone(), Timestamp::now()));
-        }
+        journald.notices()
     }
 
     /// Sends what waits for journald, for a moment: a run has no state folder to leave it in.

@@ -193,8 +193,7 @@ impl Run {
 
 /// What makes a session incomplete.
 pub(super) fn missed(counters: &Counters) -> u64 {
-    let lost = counters.kinds.values().map(|count| count.lost);
-    lost.sum::<u64>() + counters.lineage_full
+    counters.lost() + counters.lineage_full
 }
 
 /// The kinds of record that an event was made of.

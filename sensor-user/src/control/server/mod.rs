@@ -32,7 +32,7 @@ use super::peer::PeerProcess;
 use super::socket::Socket;
 use super::wire::{json_line, line};
 use rounds::Rounds;
-use slots::Slots;
+use slots::{Most, Slots};
 
 pub use slots::Limits;
 
@@ -49,12 +49,10 @@ const REST: Duration = Duration::from_millis(5);
 /// Threads that send what is read in the store.
 const READERS: usize = 2;
 /// Each query has the daemon read the store on a thread of its own: a bound on these.
-const READING: Limits = Limits {
-    clients: 16,
+const READING: Most = Most {
+    all: 16,
     for_root: 6,
     per_user: 4,
-    first_line: Duration::ZERO,
-    stalled: Duration::ZERO,
 };
 
 /// The running server, as the loop sees it. It ends when this is dropped.
@@ -156,7 +154,7 @@ async fn serve(
     offers: watch::Receiver<Arc<Offer>>,
     limits: Limits,
 ) {
-    let slots = Slots::new(limits, "connections");
+    let slots = Slots::new(limits.connections(), "connections");
     let shared = Arc::new(Shared::new(calls, offers, limits));
     let connections = TaskTracker::new();
     loop {

@@ -1,4 +1,4 @@
-//! How many connections there may be, of all and of each user.
+//! How many connections and queries there may be, of all and of each user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,16 +33,36 @@ impl Default for Limits {
     }
 }
 
-/// The connections there are.
+/// How many there may be of something at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    pub(super) all: usize,
+    /// Of these, kept free for root.
+    pub(super) for_root: usize,
+    /// Of one user other than root.
+    pub(super) per_user: usize,
+}
+
+impl Limits {
+    pub(super) fn connections(&self) -> Most {
+        Most {
+            all: self.clients,
+            for_root: self.for_root,
+            per_user: self.per_user,
+        }
+    }
+}
+
+/// Those there are.
 #[derive(Debug)]
 pub(super) struct Slots {
-    limits: Limits,
+    most: Most,
     /// What they are places for.
     what: &'static str,
     taken: Mutex<HashMap<u32, usize>>,
 }
 
-/// One connection's place, free again when this is dropped.
+/// One's place, free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
@@ -50,9 +70,9 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(limits: Limits, what: &'static str) -> Arc<Self> {
+    pub(super) fn new(most: Most, what: &'static str) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            most,
             what,
             taken: Mutex::default(),
         })
@@ -64,10 +84,10 @@ impl Slots {
         let all: usize = taken.values().sum();
         let own = taken.get(&uid).copied().unwrap_or_default();
         let (most, bound) = match uid {
-            0 => (self.limits.clients, usize::MAX),
+            0 => (self.most.all, usize::MAX),
             _ => (
-                self.limits.clients.saturating_sub(self.limits.for_root),
-                self.limits.per_user,
+                self.most.all.saturating_sub(self.most.for_root),
+                self.most.per_user,
             ),
         };
         if own >= bound {
@@ -112,13 +132,12 @@ mod tests {
 
     #[test]
     fn a_user_has_a_bound_and_so_have_all_but_root_finds_room() {
-        let limits = Limits {
-            clients: 6,
+        let most = Most {
+            all: 6,
             for_root: 2,
             per_user: 3,
-            ..Limits::default()
         };
-        let slots = Slots::new(limits, "connections");
+        let slots = Slots::new(most, "connections");
         let of_one: Vec<_> = (0..3).map(|_| slots.take(1000).unwrap()).collect();
         assert!(slots.take(1000).unwrap_err().contains("uid 1000"));
         let _other = slots.take(1001).unwrap();
