@@ -364,6 +364,11 @@ impl Core {
             .report(alive, self.host_clock(), &self.users, completeness)
     }
 
+    /// How many rules there are.
+    pub fn rules(&self) -> usize {
+        self.rules.rules().len()
+    }
+
     /// Execs that failed; they start nothing, so no rule sees them.
     pub fn failed_execs(&self) -> u64 {
         self.tally.failed_execs()

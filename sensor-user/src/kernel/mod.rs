@@ -11,6 +11,7 @@ mod log;
 mod object;
 mod offsets;
 mod order;
+mod presence;
 mod running;
 mod sensor;
 mod set;

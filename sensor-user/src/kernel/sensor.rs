@@ -16,6 +16,7 @@ use super::log;
 use super::object::OBJECT;
 use super::offsets;
 use super::order::{HOLD, Order};
+use super::presence::Presence;
 use super::running::{self, Running};
 use super::set::{self, Member, Set};
 use super::watch::{Tables, failed, missing};
@@ -74,7 +75,9 @@ pub struct Sensor {
     ebpf: Ebpf,
     hooks: Vec<HookStatus>,
     accounting: Accounting,
+    presence: Presence,
     tables: Tables,
+    names: Vec<String>,
     lineage: Set,
     process_ring: AsyncFd<RingBuf<MapData>>,
     event_ring: AsyncFd<RingBuf<MapData>>,
@@ -116,7 +119,9 @@ impl Sensor {
             lineage.add_carrier(carrier)?;
         }
         Ok(Self {
+            presence: Presence::of(&ebpf),
             tables,
+            names: config.enter.clone(),
             accounting: Accounting::new(&mut ebpf)?,
             lineage,
             process_ring: ring(&mut ebpf, "PROCESS_RING")?,
@@ -131,7 +136,9 @@ impl Sensor {
 
     /// Confirms that a child of the carrier is watched, as it is since its fork, and says who it is.
     pub fn watch(&mut self, pid: u32) -> Result<ProcessKey, SensorError> {
-        self.lineage.key(pid)?.ok_or_else(|| SensorError::Process {
+        let member = self.lineage.member(pid)?;
+        let process = member.map(|member| member.process);
+        process.ok_or_else(|| SensorError::Process {
             pid,
             cause: "it did not enter the lineage set".into(),
         })
@@ -164,6 +171,11 @@ impl Sensor {
             true => Ok(()),
             false => self.lineage.forget(process),
         }
+    }
+
+    /// Who has this pid in the lineage set.
+    pub fn member(&self, pid: u32) -> Result<Option<Member>, SensorError> {
+        self.lineage.member(pid)
     }
 
     /// The lineage set.
@@ -245,6 +257,18 @@ impl Sensor {
             out_of_order: self.order.late(),
             ..self.accounting.snapshot()?
         })
+    }
+
+    /// What was put into the kernel and is not there any more, or not as it was.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = self.presence.missing();
+        if !self.tables.are_in_place(&self.ebpf) {
+            missing.push("the watch entries".to_owned());
+        }
+        if !set::names_are_in_place(&self.ebpf, &self.names) {
+            missing.push("the names of executables that begin a lineage".to_owned());
+        }
+        missing
     }
 
     /// Which hook feeds which kind.

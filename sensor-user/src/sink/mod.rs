@@ -18,7 +18,7 @@ pub use journald::{JOURNAL_SOCKET, Journald, branch_message_id};
 pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
-pub use outbox::Outbox;
+pub use outbox::{Limits as OutboxLimits, Notice, Outbox};
 pub use table::table;
 pub use text::{Style, Text};
 

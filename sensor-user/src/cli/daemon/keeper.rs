@@ -2,6 +2,8 @@
 //! makes the rings wait.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,8 +34,16 @@ pub(super) struct Keeper {
     jobs: SyncSender<Job>,
     said: UnboundedReceiver<Said>,
     thread: JoinHandle<()>,
+    figures: Arc<Figures>,
     dropped: u64,
     dropped_to_tell: u64,
+}
+
+/// For the metrics.
+#[derive(Debug, Default)]
+struct Figures {
+    bytes: AtomicU64,
+    errors: AtomicU64,
 }
 
 /// A sentence about the store.
@@ -50,6 +60,8 @@ impl Keeper {
         let (jobs, received) = sync_channel(WAITING);
         let (say, said) = unbounded_channel();
         let folder = folder.to_owned();
+        let figures = Arc::new(Figures::default());
+        let measured = Arc::clone(&figures);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -59,6 +71,7 @@ impl Keeper {
                     store: None,
                     say,
                     failing: None,
+                    figures: measured,
                 }
                 .run(&received);
             })?;
@@ -66,6 +79,7 @@ impl Keeper {
             jobs,
             said,
             thread,
+            figures,
             dropped: 0,
             dropped_to_tell: 1,
         })
@@ -82,7 +96,9 @@ impl Keeper {
 
     /// Writes the snapshot; one that finds no room is left out, the next one will do.
     pub(super) fn snapshot(&self, snapshot: Snapshot) -> bool {
-        self.jobs.try_send(Job::Snapshot(Box::new(snapshot))).is_ok()
+        self.jobs
+            .try_send(Job::Snapshot(Box::new(snapshot)))
+            .is_ok()
     }
 
     /// Waits until everything that was given before is written, but not for long.
@@ -109,11 +125,19 @@ impl Keeper {
         })
     }
 
+    /// Of the store, on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.figures.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Entries that were not kept.
+    pub(super) fn errors(&self) -> u64 {
+        self.figures.errors.load(Ordering::Relaxed) + self.dropped
+    }
+
     /// Writes what waits and ends. What was still said.
-    pub(super) async fn stop(mut self, last: Option<Snapshot>) -> Vec<Said> {
-        if let Some(last) = last {
-            self.snapshot(last);
-        }
+    pub(super) async fn stop(mut self, last: Snapshot) -> Vec<Said> {
+        self.snapshot(last);
         self.written(PATIENCE).await;
         drop(self.jobs);
         // A disk that hangs is not waited for.
@@ -136,6 +160,7 @@ struct Writer {
     say: UnboundedSender<Said>,
     /// What it says now of why nothing is kept.
     failing: Option<String>,
+    figures: Arc<Figures>,
 }
 
 impl Writer {
@@ -161,15 +186,17 @@ impl Writer {
                     Job::Snapshot(latest) => snapshot = Some(latest),
                     Job::Barrier(sender) => waiting.push(sender),
                 }
-                next = (entries.len() < BATCH).then(|| jobs.try_recv().ok()).flatten();
+                next = (entries.len() < BATCH)
+                    .then(|| jobs.try_recv().ok())
+                    .flatten();
             }
             self.keep(&entries);
-            for sender in waiting {
-                let _ = sender.send(());
-            }
             if let (Some(snapshot), Some(store)) = (snapshot, &self.store) {
                 let written = snapshot.write(store.folder());
                 self.outcome(written.err().map(|error| error.to_string()));
+            }
+            for sender in waiting {
+                let _ = sender.send(());
             }
             if !entries.is_empty()
                 && let Some(store) = &mut self.store
@@ -201,9 +228,18 @@ impl Writer {
             // The disk may be writable by now.
             self.open();
         }
-        if let Some(store) = &mut self.store {
-            let kept = store.append(entries);
-            self.outcome(kept.err().map(|error| error.to_string()));
+        let kept = match &mut self.store {
+            Some(store) => {
+                let kept = store.append(entries);
+                self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
+                self.outcome(kept.as_ref().err().map(ToString::to_string));
+                kept.is_ok()
+            }
+            None => false,
+        };
+        if !kept {
+            let lost = entries.len() as u64;
+            self.figures.errors.fetch_add(lost, Ordering::Relaxed);
         }
     }
 

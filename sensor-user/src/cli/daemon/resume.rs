@@ -51,12 +51,19 @@ impl Earlier {
                 let key = key(&process.entity_id)?;
                 running.contains(&key).then_some(key)
             };
-            let alive: Vec<_> = session.report.still_running.iter().filter_map(alive).collect();
+            let alive: Vec<_> = session
+                .report
+                .still_running
+                .iter()
+                .filter_map(alive)
+                .collect();
             if alive.is_empty() {
                 end(&mut session.report);
                 over.push(session);
             } else if let Some(install) = session.report.installs.first() {
-                going.reports.insert(install.id.clone(), session.report.clone());
+                going
+                    .reports
+                    .insert(install.id.clone(), session.report.clone());
                 going.add(&session, &alive, self);
             }
         }
@@ -101,7 +108,9 @@ impl Going {
         let Some(installer) = key(&install.id).filter(|key| !alive.contains(key)) else {
             return;
         };
-        let root = alive.iter().find_map(|process| earlier.members.get(process));
+        let root = alive
+            .iter()
+            .find_map(|process| earlier.members.get(process));
         self.gone.push(Gone {
             installer,
             root: root.copied().unwrap_or(installer),
@@ -121,7 +130,12 @@ impl Going {
 impl Gone {
     /// The installer as it was, so that what it left behind is part of its session.
     pub(super) fn found(&self) -> Event {
-        let args: Vec<Text> = self.report.command.iter().filter_map(|arg| arg.parse().ok()).collect();
+        let args: Vec<Text> = self
+            .report
+            .command
+            .iter()
+            .filter_map(|arg| Text::unescape(arg).ok())
+            .collect();
         let install = self.report.installs.first();
         let directory = install.map_or("", |install| &install.working_directory);
         self.event(Body::Found {
@@ -206,7 +220,10 @@ mod tests {
         Earlier {
             since: Some(1),
             members: [(process(11, 2), process(9, 1))].into(),
-            sessions: vec![OpenSession { owner: 1000, report }],
+            sessions: vec![OpenSession {
+                owner: 1000,
+                report,
+            }],
         }
     }
 
