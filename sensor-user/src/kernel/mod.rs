@@ -8,6 +8,7 @@ mod decode;
 mod error;
 mod hook;
 mod log;
+mod memory;
 mod object;
 mod offsets;
 mod order;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use error::SensorError;
 pub use hook::HookStatus;
+pub use memory::give_back;
 pub use running::Running;
 pub use sensor::{HookPreference, Sensor, SensorConfig};
 pub use set::Member;

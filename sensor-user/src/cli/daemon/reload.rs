@@ -5,6 +5,7 @@ use super::policy::Policy;
 use super::say;
 use super::service::Service;
 use crate::health::Code;
+use crate::kernel::give_back;
 
 /// Why a reload changed nothing.
 struct Rejected {
@@ -26,6 +27,8 @@ impl Service {
                 self.flow.health(Code::RulesRejected, short, None);
             }
         }
+        // Two sets of rules were there for a moment.
+        give_back();
         Supervisor::ready(&self.standing());
     }
 

@@ -23,7 +23,7 @@ use crate::control::{Call, Control, Runs};
 use crate::edge::boottime;
 use crate::event::{Body, Event, ProcessKey, Start};
 use crate::health::Code;
-use crate::kernel::{Sensor, SensorError};
+use crate::kernel::{Sensor, SensorError, give_back};
 use crate::state::Record;
 
 /// How often the small things are looked after.
@@ -60,6 +60,8 @@ impl Service {
         earlier: Earlier,
     ) -> Result<(), SensorError> {
         self.begin(earlier).await?;
+        // What is done from here on is done for weeks.
+        give_back();
         Supervisor::ready(&self.standing());
         let mut round = every(ROUND);
         let mut watchdog = Supervisor::interval().map(every);
@@ -133,7 +135,8 @@ impl Service {
         }
         say::info(&sentence(&found));
         self.adopted = found.adopted;
-        self.rounds.news = true;
+        let snapshot = self.snapshot();
+        self.flow.outputs.keeper.snapshot(snapshot);
         Ok(())
     }
 
