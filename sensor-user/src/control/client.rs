@@ -109,7 +109,7 @@ impl Client {
     pub(crate) fn connect_to(path: &Path, server: u32) -> Result<Self, ClientError> {
         check_folder(path, server)?;
         let stream = dial(path)?;
-        let peer = getsockopt(&stream, PeerCredentials).map_err(|errno| io_error(errno))?;
+        let peer = getsockopt(&stream, PeerCredentials).map_err(io_error)?;
         if peer.uid() != server {
             return Err(ClientError::NotTrusted {
                 path: path.to_owned(),

@@ -21,6 +21,8 @@ mod peer;
 mod runs;
 pub mod server;
 mod socket;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use serde::{Deserialize, Serialize};

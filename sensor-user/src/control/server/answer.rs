@@ -14,8 +14,6 @@ use crate::control::line::{End, Word};
 use crate::control::wire::json_line;
 use crate::state::Query;
 
-/// A client that takes no more of its answer for so long loses the rest.
-const STALLED: Duration = Duration::from_secs(10);
 /// Of an answer, held at a time.
 const PART: usize = 256 << 10;
 /// Sentences in one answer about what can't be read.
@@ -29,6 +27,7 @@ pub(super) async fn answer(
     input: BufReader<OwnedReadHalf>,
     output: &mut OwnedWriteHalf,
 ) -> Result<(), Refusal> {
+    let stalled = shared.limits.stalled;
     let word = match request {
         // The caller's.
         Request::Run {} => return Ok(()),
@@ -39,7 +38,7 @@ pub(super) async fn answer(
             let query = own(query, peer);
             let call = |answer| Call::Query { query, answer };
             let found = shared.ask(call).await?;
-            return entries(found, peer, output).await;
+            return entries(found, peer, output, stalled).await;
         }
         Request::Follow { query } => {
             follow(shared, peer, own(query, peer), input, output).await;
@@ -48,7 +47,7 @@ pub(super) async fn answer(
         Request::Metrics {} => Word::Metrics(shared.ask(Call::Metrics).await?),
         Request::Status {} => Word::Status(Box::new(shared.ask(Call::Status).await?)),
     };
-    send(output, &json_line(&word)).await
+    send(output, &json_line(&word), stalled).await
 }
 
 /// Everyone but root sees what is of their own uid.
@@ -62,8 +61,8 @@ fn own(query: Query, peer: Peer) -> Query {
     }
 }
 
-async fn send(output: &mut OwnedWriteHalf, lines: &[u8]) -> Result<(), Refusal> {
-    match timeout(STALLED, output.write_all(lines)).await {
+async fn send(output: &mut OwnedWriteHalf, lines: &[u8], stalled: Duration) -> Result<(), Refusal> {
+    match timeout(stalled, output.write_all(lines)).await {
         Ok(Ok(())) => Ok(()),
         // There is nobody to tell.
         Ok(Err(error)) => Err(error.to_string()),
@@ -73,7 +72,12 @@ async fn send(output: &mut OwnedWriteHalf, lines: &[u8]) -> Result<(), Refusal> 
 
 /// Part by part: the store is read where that may take its time, and a client that takes its own
 /// keeps no thread.
-async fn entries(found: Found, peer: Peer, output: &mut OwnedWriteHalf) -> Result<(), Refusal> {
+async fn entries(
+    found: Found,
+    peer: Peer,
+    output: &mut OwnedWriteHalf,
+    stalled: Duration,
+) -> Result<(), Refusal> {
     let mut reading = Reading {
         found,
         peer,
@@ -88,10 +92,10 @@ async fn entries(found: Found, peer: Peer, output: &mut OwnedWriteHalf) -> Resul
         reading = read
             .await
             .map_err(|_| "the store can't be read: this is a fault of the daemon".to_owned())?;
-        send(output, &std::mem::take(&mut reading.lines)).await?;
+        send(output, &std::mem::take(&mut reading.lines), stalled).await?;
     }
     let end = std::mem::take(&mut reading.found.end);
-    send(output, &json_line(&Word::End(end))).await
+    send(output, &json_line(&Word::End(end)), stalled).await
 }
 
 struct Reading {

@@ -21,7 +21,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::Request;
@@ -36,14 +36,16 @@ use slots::Slots;
 
 pub use slots::Limits;
 
-/// From a connection to its first line, and from `run` to its `start`.
-const FIRST_LINE: Duration = Duration::from_secs(5);
 /// A query names an id and a few words.
 const REQUEST_LIMIT: usize = 64 << 10;
 /// The loop may be busy with a burst.
 const LOOP_LIMIT: Duration = Duration::from_secs(30);
 /// What is queued for a client that hangs up, or when the daemon ends.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// Calls that the loop is handed one after the other, and what it has to itself after them: longer
+/// than the rings take to be read, so that no number of clients keeps it from them.
+const BURST: usize = 32;
+const REST: Duration = Duration::from_millis(5);
 /// Threads that read the store.
 const READERS: usize = 2;
 
@@ -53,6 +55,8 @@ pub struct Control {
     calls: mpsc::UnboundedReceiver<Call>,
     offers: watch::Sender<Arc<Offer>>,
     thread: Option<JoinHandle<()>>,
+    burst: usize,
+    rest_until: Option<Instant>,
 }
 
 impl Control {
@@ -81,12 +85,27 @@ impl Control {
             calls,
             offers,
             thread: Some(thread),
+            burst: 0,
+            rest_until: None,
         })
     }
 
     /// What a client asks next; `None` when the server has ended. Can be cancelled.
+    ///
+    /// Calls come in bursts with a rest after each: a loop that waits for its rings beside this, and
+    /// begins to wait anew after each call, gets to them.
     pub async fn next(&mut self) -> Option<Call> {
-        self.calls.recv().await
+        if let Some(until) = self.rest_until {
+            sleep_until(until).await;
+            self.rest_until = None;
+        }
+        let call = self.calls.recv().await;
+        self.burst += 1;
+        if self.calls.is_empty() || self.burst >= BURST {
+            self.burst = 0;
+            self.rest_until = Some(Instant::now() + REST);
+        }
+        call
     }
 
     /// The rules were reloaded. [`super::Runs`] is to be told too.
@@ -117,6 +136,7 @@ struct Shared {
     drains: Rounds<()>,
     alive: Rounds<Arc<Vec<Living>>>,
     clients: AtomicU64,
+    limits: Limits,
 }
 
 async fn serve(
@@ -126,7 +146,7 @@ async fn serve(
     limits: Limits,
 ) {
     let slots = Slots::new(limits);
-    let shared = Arc::new(Shared::new(calls, offers));
+    let shared = Arc::new(Shared::new(calls, offers, limits));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -164,7 +184,11 @@ async fn serve(
 }
 
 impl Shared {
-    fn new(calls: mpsc::UnboundedSender<Call>, offers: watch::Receiver<Arc<Offer>>) -> Self {
+    fn new(
+        calls: mpsc::UnboundedSender<Call>,
+        offers: watch::Receiver<Arc<Offer>>,
+        limits: Limits,
+    ) -> Self {
         let to_drain = calls.clone();
         let to_list = calls.clone();
         let drain = move |runs, answer| to_drain.send(Call::Drain(Drain { runs, answer })).is_ok();
@@ -177,6 +201,7 @@ impl Shared {
             drains: Rounds::new(drain),
             alive: Rounds::new(alive),
             clients: AtomicU64::new(0),
+            limits,
         }
     }
 
@@ -184,7 +209,7 @@ impl Shared {
     async fn connection(self: &Arc<Self>, stream: UnixStream, process: PeerProcess) {
         let (input, mut output) = stream.into_split();
         let mut input = BufReader::with_capacity(4 << 10, input);
-        let ended = match timeout(FIRST_LINE, request(&mut input)).await {
+        let ended = match timeout(self.limits.first_line, request(&mut input)).await {
             Ok(Ok(Some(Request::Run {}))) => {
                 run::run(self, process, input, output).await;
                 return;
@@ -195,10 +220,7 @@ impl Shared {
             // Nothing was asked.
             Ok(Ok(None)) => return,
             Ok(Err(refusal)) => Err(refusal),
-            Err(_) => Err(format!(
-                "nothing was asked within {} seconds",
-                FIRST_LINE.as_secs()
-            )),
+            Err(_) => Err("nothing was asked in time".to_owned()),
         };
         if let Err(refusal) = ended {
             let line = json_line(&Word::Error(refusal));

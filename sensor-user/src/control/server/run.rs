@@ -8,7 +8,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{FIRST_LINE, FLUSH_LIMIT, Registered, Shared, write_out};
+use super::{FLUSH_LIMIT, Registered, Shared, write_out};
 use crate::control::call::{Begin, Call, Refusal};
 use crate::control::outbox::Outbox;
 use crate::control::peer::PeerProcess;
@@ -63,7 +63,8 @@ impl Run {
         &mut self,
         mut commands: mpsc::Receiver<Result<Command, Refusal>>,
     ) -> Result<(), Refusal> {
-        match timeout(FIRST_LINE, commands.recv()).await {
+        let first_line = self.registered.shared.limits.first_line;
+        match timeout(first_line, commands.recv()).await {
             Ok(Some(Ok(Command::Start(start)))) => self.begin(start).await?,
             Ok(Some(Ok(_))) => return Err("the first command must be `start`".to_owned()),
             Ok(Some(Err(refusal))) => return Err(refusal),

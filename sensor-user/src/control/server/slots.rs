@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::control::call::Refusal;
 
-/// Bounds on connections at a time.
+/// Bounds on connections at a time, and on their patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Of all clients.
@@ -14,6 +15,10 @@ pub struct Limits {
     pub for_root: usize,
     /// Of one user other than root.
     pub per_user: usize,
+    /// From a connection to its first line, and from `run` to its `start`.
+    pub first_line: Duration,
+    /// A client that takes no more of its answer for so long loses the rest.
+    pub stalled: Duration,
 }
 
 impl Default for Limits {
@@ -22,6 +27,8 @@ impl Default for Limits {
             clients: 128,
             for_root: 16,
             per_user: 16,
+            first_line: Duration::from_secs(5),
+            stalled: Duration::from_secs(10),
         }
     }
 }
@@ -104,6 +111,7 @@ mod tests {
             clients: 6,
             for_root: 2,
             per_user: 3,
+            ..Limits::default()
         });
         let of_one: Vec<_> = (0..3).map(|_| slots.take(1000).unwrap()).collect();
         assert!(slots.take(1000).unwrap_err().contains("uid 1000"));

@@ -7,34 +7,22 @@
 //! have traced it either. Withheld events are counted, and the run's report is
 //! incomplete with them.
 //!
-//! **What a run counts.** The kernel counts for the whole machine, and from the daemon's start. A run
-//! gets counters of its own, which begin at zero when it does:
-//!
-//! - *delivered* are the events put into its queue, and those that wait in a ring: whose they are is
-//!   not known before they are read.
-//! - *filtered* and *lost* is all that the kernel filtered or lost since the run began, of any session,
-//!   since it does not say whose it was. A loss therefore marks every run then open. Lost are also
-//!   the run's own events that found its queue full.
-//! - *generated* is the sum. What other sessions were given appears nowhere.
-//!
-//! The sum holds by construction, for any number of runs, and a run that begins late owes nothing to
-//! what went before.
+//! What it counts is told in `share`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod share;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::call::{Answer, Begin, Call, ClientId, Drain, Living, Offer, Peer, Refusal};
-use super::outbox::Outbox;
-use super::wire::{Reply, ReplyLine, json_line};
-use crate::edge::boottime;
-use crate::event::{Body, Count, Counters, Event, ProcessKey, WatchSet};
+use super::call::{Answer, Begin, Call, ClientId, Drain, Living, Offer, Refusal};
+use super::wire::Reply;
+use crate::event::{Counters, Event, ProcessKey};
+use share::{Batch, Run, missed};
 
 /// Commands of one run; `run` has one.
 const ROOTS: usize = 64;
-/// Events are put into the queue in pieces of about this size.
-const PIECE: usize = 64 << 10;
-/// The mode bit.
-const SET_UID: u32 = 0o4000;
 
 /// What the runs need of the sensor.
 pub trait Watcher {
@@ -57,24 +45,6 @@ pub struct Runs {
     runs: HashMap<ClientId, Run>,
     roots: HashMap<ProcessKey, ClientId>,
     offer: Arc<Offer>,
-}
-
-#[derive(Debug)]
-struct Run {
-    peer: Peer,
-    outbox: Outbox,
-    watch: WatchSet,
-    roots: usize,
-    /// Processes with more rights than the user has.
-    raised: HashSet<ProcessKey>,
-    /// What the kernel had counted when the run began.
-    baseline: Counters,
-    latest: Counters,
-    given: BTreeMap<&'static str, u64>,
-    overflowed: BTreeMap<&'static str, u64>,
-    withheld: u64,
-    /// The client has not been told of all that it missed.
-    untold: bool,
 }
 
 impl Runs {
@@ -170,19 +140,12 @@ impl Runs {
                 "process {pid} is watched already: what runs under pkgwarden stays in its session"
             ));
         }
-        let run = Run {
-            peer: begin.peer,
-            outbox: begin.outbox.clone(),
-            watch: begin.watch.clone(),
-            roots: 0,
-            raised: HashSet::new(),
-            latest: baseline.clone(),
+        let run = Run::new(
+            begin.peer,
+            begin.outbox.clone(),
+            begin.watch.clone(),
             baseline,
-            given: BTreeMap::new(),
-            overflowed: BTreeMap::new(),
-            withheld: 0,
-            untold: false,
-        };
+        );
         self.runs.insert(begin.client, run);
         Ok(())
     }
@@ -259,12 +222,7 @@ impl Runs {
                 }
                 None => false,
             };
-            let lost = missed != run.latest_missed();
-            run.latest.clone_from(counters);
-            if news || lost || run.untold {
-                let line = run.counters_line();
-                run.untold = !run.outbox.push(line);
-            }
+            run.account(counters, missed, news);
         }
     }
 
@@ -273,157 +231,10 @@ impl Runs {
     pub fn drained(&mut self, drain: Drain) {
         for client in &drain.runs {
             if let Some(run) = self.runs.get_mut(client) {
-                let line = run.counters_line();
-                run.untold = !run.outbox.push_reply(line);
+                run.tell();
             }
         }
         // Whoever asked may be gone.
         let _ = drain.answer.send(Ok(()));
-    }
-}
-
-/// What a run gets of one batch.
-#[derive(Debug, Default)]
-struct Batch {
-    lines: Vec<u8>,
-    kinds: BTreeMap<&'static str, u64>,
-}
-
-impl Run {
-    fn take(&mut self, event: &Event, batch: &mut Batch) {
-        if self.is_withheld(event) {
-            self.withheld += 1;
-            return;
-        }
-        batch.lines.extend(json_line(event));
-        for kind in kinds(&event.body) {
-            *batch.kinds.entry(kind).or_default() += 1;
-        }
-        if batch.lines.len() >= PIECE {
-            self.flush(batch);
-        }
-    }
-
-    fn flush(&mut self, batch: &mut Batch) {
-        if batch.lines.is_empty() {
-            return;
-        }
-        let counts = match self.outbox.push(std::mem::take(&mut batch.lines)) {
-            true => &mut self.given,
-            false => &mut self.overflowed,
-        };
-        for (kind, more) in std::mem::take(&mut batch.kinds) {
-            *counts.entry(kind).or_default() += more;
-        }
-    }
-
-    fn is_withheld(&mut self, event: &Event) -> bool {
-        let (Some(actor), false) = (event.body.actor(), self.peer.uid == 0) else {
-            return false;
-        };
-        let raised = self.raised.contains(&actor.process);
-        // That a process is made, starts a program or ends is no secret of a setuid program, and
-        // without it the client would not know its own tree.
-        let secret = match &event.body {
-            Body::Fork { child, .. } => {
-                if raised {
-                    self.raised.insert(*child);
-                }
-                false
-            }
-            Body::Exec { exec, .. } => {
-                match exec.mode & SET_UID != 0 && exec.owner != actor.uid {
-                    true => self.raised.insert(actor.process),
-                    false => self.raised.remove(&actor.process),
-                };
-                false
-            }
-            Body::Exit { .. } => {
-                self.raised.remove(&actor.process);
-                false
-            }
-            _ => raised,
-        };
-        secret || actor.uid != self.peer.uid
-    }
-
-    fn counters_line(&self) -> Vec<u8> {
-        json_line(&Event {
-            time: boottime(),
-            cpu: 0,
-            sequence: 0,
-            body: Body::Counters(self.counters()),
-        })
-    }
-
-    /// How the accounting stands for this run; see the module's description.
-    fn counters(&self) -> Counters {
-        let before = |kind: &str| self.baseline.kinds.get(kind).copied().unwrap_or_default();
-        let kinds = self.latest.kinds.iter().map(|(kind, now)| {
-            let before = before(kind);
-            let received = self.given.get(kind.as_str()).copied().unwrap_or_default();
-            let overflowed = self
-                .overflowed
-                .get(kind.as_str())
-                .copied()
-                .unwrap_or_default();
-            let delivered = received + now.delivered.saturating_sub(now.received);
-            let filtered = now.filtered.saturating_sub(before.filtered);
-            let lost = now.lost.saturating_sub(before.lost) + overflowed;
-            let count = Count {
-                generated: delivered + filtered + lost,
-                delivered,
-                filtered,
-                lost,
-                received,
-            };
-            (kind.clone(), count)
-        });
-        let since = |of: fn(&Counters) -> u64| of(&self.latest).saturating_sub(of(&self.baseline));
-        Counters {
-            kinds: kinds.collect(),
-            lineage_full: since(|counters| counters.lineage_full),
-            out_of_order: since(|counters| counters.out_of_order),
-            withheld: self.withheld,
-        }
-    }
-
-    fn latest_missed(&self) -> u64 {
-        missed(&self.latest)
-    }
-
-    fn reply(&self, reply: Reply) {
-        // A client that does not read is not told why it ends.
-        let _ = self.outbox.push_reply(json_line(&ReplyLine { reply }));
-    }
-}
-
-/// What makes a session incomplete.
-fn missed(counters: &Counters) -> u64 {
-    let lost = counters.kinds.values().map(|count| count.lost);
-    lost.sum::<u64>() + counters.lineage_full
-}
-
-/// The kinds of record that an event was made of.
-fn kinds(body: &Body) -> &'static [&'static str] {
-    match body {
-        Body::Fork { .. } => &["fork"],
-        Body::Exec { exec, .. } if exec.detail_lost => &["exec"],
-        Body::Exec { .. } => &["exec", "exec_detail"],
-        Body::Exit { .. } => &["exit"],
-        Body::ExecFailed { .. } => &["exec_failed"],
-        Body::Connect { .. } => &["connect"],
-        Body::ConnectResult { .. } => &["connect_exit"],
-        Body::Send { .. } => &["send"],
-        Body::RawSocket { .. } => &["raw_socket"],
-        Body::Open { .. } => &["open"],
-        Body::Rename { .. } => &["rename"],
-        Body::Link { symbolic: true, .. } => &["symlink"],
-        Body::Link { .. } => &["link"],
-        Body::Chmod { .. } => &["chmod"],
-        Body::Module { .. } => &["module"],
-        Body::IoUring { .. } => &["io_uring"],
-        // Not the kernel's.
-        _ => &[],
     }
 }
