@@ -8,6 +8,7 @@ mod message;
 mod native;
 mod ndjson;
 pub mod outbox;
+mod session;
 mod table;
 mod text;
 
@@ -19,6 +20,7 @@ pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
 pub use outbox::{Limits as OutboxLimits, Notice, Outbox};
+pub use session::session;
 pub use table::table;
 pub use text::{Style, Text};
 

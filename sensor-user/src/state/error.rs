@@ -208,6 +208,15 @@ pub enum Trouble {
         /// What it was.
         mode: u32,
     },
+    /// The log does not reach back as far as was asked.
+    #[error(
+        "what was recorded before {begun} was dropped to keep the log within its limits ([state] in \
+         the configuration)"
+    )]
+    Dropped {
+        /// Since when everything is there; RFC 3339.
+        begun: String,
+    },
     /// A segment can't be read or removed.
     #[error("{segment}: {problem}")]
     Unusable {

@@ -7,6 +7,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::error::{ReadError, Trouble, Troubles};
 use super::folder::Folder;
 use super::line::{self, First, Header};
@@ -33,6 +35,7 @@ pub fn scan(
     let folder = Folder::open(dir)?;
     let numbers = segment::list(&folder).map_err(|error| ReadError::new(dir, error))?;
     let mut troubles = Troubles::new();
+    let mut reached = Reached::default();
     for &number in numbers.iter().rev() {
         let name = segment::name(number);
         let file = match folder.read(&name) {
@@ -44,74 +47,93 @@ pub fn scan(
                 continue;
             }
         };
-        let going_on = segment_entries(file, &name, query, &mut each, &mut troubles)
+        let going_on = reached
+            .segment(file, &name, query, &mut each, &mut troubles)
             .unwrap_or_else(|error| {
                 troubles.push(unusable(name, &error));
                 ControlFlow::Continue(())
             });
         if going_on.is_break() {
-            break;
+            return Ok(troubles);
         }
+    }
+    // Asked for a time before the oldest segment, and there were entries of that time once.
+    if let (Some(header), Some(_)) = (reached.header, query.since) {
+        let begun = Timestamp::from_nanosecond(header.begun.into()).unwrap_or_default();
+        troubles.push(Trouble::Dropped {
+            begun: format!("{begun:.0}"),
+        });
     }
     Ok(troubles)
 }
 
-fn segment_entries(
-    file: File,
-    name: &str,
-    query: &Query,
-    each: &mut impl FnMut(Entry) -> ControlFlow<()>,
-    troubles: &mut Troubles,
-) -> io::Result<ControlFlow<()>> {
-    let Some(first) = segment::first_line(&file)? else {
-        // Being begun.
-        return Ok(ControlFlow::Continue(()));
-    };
-    let segment = || name.to_owned();
-    let header = match line::first(&first) {
-        First::Ours(header) => Some(header),
-        First::Damaged => {
-            troubles.push(Trouble::Header { segment: segment() });
-            None
-        }
-        First::Future(format) => {
-            troubles.push(Trouble::Future {
-                segment: segment(),
-                format,
-            });
+/// How far back the reading has come.
+#[derive(Default)]
+struct Reached {
+    /// Of the oldest segment so far.
+    header: Option<Header>,
+}
+
+impl Reached {
+    fn segment(
+        &mut self,
+        file: File,
+        name: &str,
+        query: &Query,
+        each: &mut impl FnMut(Entry) -> ControlFlow<()>,
+        troubles: &mut Troubles,
+    ) -> io::Result<ControlFlow<()>> {
+        let Some(first) = segment::first_line(&file)? else {
+            // Being begun.
             return Ok(ControlFlow::Continue(()));
-        }
-    };
-    let mut lines = Backward::new(file)?;
-    let mut damaged = 0;
-    let mut going_on = ControlFlow::Continue(());
-    while let Some(line) = lines.next()? {
-        let line = match line {
-            // The first one.
-            Line::Whole(line) if line == first => continue,
-            Line::Whole(line) => line,
-            Line::TooLong => b"",
         };
-        match entry(line, query) {
-            Ok(Some(entry)) => going_on = each(entry),
-            Ok(None) => {}
-            Err(Damaged) => damaged += 1,
+        let segment = || name.to_owned();
+        let header = match line::first(&first) {
+            First::Ours(header) => Some(header),
+            First::Damaged => {
+                troubles.push(Trouble::Header { segment: segment() });
+                None
+            }
+            First::Future(format) => {
+                troubles.push(Trouble::Future {
+                    segment: segment(),
+                    format,
+                });
+                return Ok(ControlFlow::Continue(()));
+            }
+        };
+        let mut lines = Backward::new(file)?;
+        let mut damaged = 0;
+        let mut going_on = ControlFlow::Continue(());
+        while let Some(line) = lines.next()? {
+            let line = match line {
+                // The first one.
+                Line::Whole(line) if line == first => continue,
+                Line::Whole(line) => line,
+                Line::TooLong => b"",
+            };
+            match entry(line, query) {
+                Ok(Some(entry)) => going_on = each(entry),
+                Ok(None) => {}
+                Err(Damaged) => damaged += 1,
+            }
+            if going_on.is_break() {
+                break;
+            }
         }
-        if going_on.is_break() {
-            break;
+        if damaged > 0 {
+            troubles.push(Trouble::Damaged {
+                segment: segment(),
+                lines: damaged,
+            });
         }
+        let nothing_before = header.as_ref().is_some_and(|header| is_all(header, query));
+        if nothing_before {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.header = header;
+        Ok(going_on)
     }
-    if damaged > 0 {
-        troubles.push(Trouble::Damaged {
-            segment: segment(),
-            lines: damaged,
-        });
-    }
-    let nothing_before = header.is_some_and(|header| is_all(&header, query));
-    if nothing_before {
-        return Ok(ControlFlow::Break(()));
-    }
-    Ok(going_on)
 }
 
 /// No segment before this one has what is wanted.

@@ -10,8 +10,8 @@ use crate::alert::schema::{Alert, Ci};
 
 impl Query {
     /// Whether this is one of them. A level and an id are asked of what has one: `min_level` leaves
-    /// neither health nor sessions out, and a session has the ids of its alerts. Run and job are asked
-    /// of alerts only, for a report does not have them.
+    /// neither health nor sessions out, a session has the ids of its alerts, and health is of no session
+    /// and no run.
     pub fn wants(&self, entry: &Entry) -> bool {
         self.wants_head(&Head {
             owner: entry.owner,
@@ -51,6 +51,7 @@ impl Query {
         let session = self.session.as_deref();
         id.is_none_or(|id| report.alerts.iter().any(|alert| alert.starts_with(id)))
             && session.is_none_or(|id| report.installs.iter().any(|install| install.id == id))
+            && self.wants_ci(report.ci.as_ref())
     }
 
     fn wants_ci(&self, ci: Option<&Ci>) -> bool {
@@ -61,18 +62,14 @@ impl Query {
 
     /// Texts that the JSON of every wanted entry of this kind holds: most lines need not be read.
     pub(super) fn needles(&self, kind: Kind) -> Vec<String> {
-        let ci = match kind {
-            Kind::Alert | Kind::Suppressed => [self.run_id.as_ref(), self.job.as_ref()],
-            Kind::Health | Kind::Session => [None, None],
+        let of_session = match kind {
+            Kind::Health => [None; 3],
+            Kind::Alert | Kind::Suppressed | Kind::Session => {
+                [&self.session, &self.run_id, &self.job].map(Option::as_ref)
+            }
         };
-        let session = match kind {
-            Kind::Health => None,
-            Kind::Alert | Kind::Suppressed | Kind::Session => self.session.as_ref(),
-        };
-        let texts = [self.id.as_ref(), session, ci[0], ci[1]];
+        let texts = self.id.iter().chain(of_session.into_iter().flatten());
         texts
-            .into_iter()
-            .flatten()
             .map(|text| {
                 // As it stands in a line, without the quotes.
                 let json = escape::json(&Value::from(text.as_str()));

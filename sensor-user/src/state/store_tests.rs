@@ -244,3 +244,31 @@ fn hostile_texts_stand_in_the_file_as_escapes() {
     let (entries, _) = read(folder.path(), &everything()).unwrap();
     assert_eq!(entries, [entry]);
 }
+
+#[test]
+fn who_asks_for_a_time_whose_entries_were_dropped_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let begin = now();
+    let ask = |since: i64| {
+        let query = Query {
+            since: Some(since),
+            ..everything()
+        };
+        read(folder.path(), &query).unwrap().1
+    };
+    for number in 0..100 {
+        store
+            .append(&[large(number, begin + number as i64 * SECOND)])
+            .unwrap();
+        if number == 1 {
+            assert_eq!(ask(begin - DAY), [], "nothing was dropped yet");
+        }
+    }
+    let troubles = ask(begin);
+    assert!(
+        matches!(troubles[..], [Trouble::Dropped { .. }]),
+        "{troubles:?}"
+    );
+    assert_eq!(ask(begin + 95 * SECOND), []);
+}

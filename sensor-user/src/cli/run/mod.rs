@@ -39,10 +39,11 @@ use signals::Signals;
 use sinks::{Sinks, say_line};
 use source::{Source, SourceError};
 use tuning::TuningError;
-use verdict::{FINDINGS, Gate, SETUP, setup};
+use verdict::{Gate, SETUP, setup};
 
 pub(super) use crate::control::wire;
 pub(crate) use options::RunArgs;
+pub(crate) use verdict::{FINDINGS, INCOMPLETE};
 
 use crate::alert::escape;
 use crate::alert::report::{Exit, Report};
