@@ -91,8 +91,14 @@ fn script() -> ProcessFields {
     let mut process = manager();
     let mut set = |field, value: &str| process.set(field, Some(value));
     set(Field::CommandLine, "node install.js --platform=linux");
-    set(Field::Script, "/home/dev/app/node_modules/esbuild/install.js");
-    set(Field::CurrentDirectory, "/home/dev/app/node_modules/esbuild");
+    set(
+        Field::Script,
+        "/home/dev/app/node_modules/esbuild/install.js",
+    );
+    set(
+        Field::CurrentDirectory,
+        "/home/dev/app/node_modules/esbuild",
+    );
     set(Field::ParentImage, "/usr/bin/dash");
     set(Field::ParentCommandLine, "sh -c node install.js");
     set(Field::PackageType, "npm");
@@ -133,7 +139,10 @@ fn acts(process: &ProcessFields) -> Vec<Subject> {
         all.push(file(Category::FileAccess, Field::FileName, &path));
     }
     let mut renamed = file(Category::FileRename, Field::TargetFilename, folder);
-    renamed.set(Field::SourceFilename, Some("/home/dev/app/node_modules/.esbuild-X"));
+    renamed.set(
+        Field::SourceFilename,
+        Some("/home/dev/app/node_modules/.esbuild-X"),
+    );
     all.push(renamed);
     all
 }

@@ -1,5 +1,5 @@
 //! Fork, exec and exit: small records on the process ring. Losing a bigger record elsewhere never
-//! breaks lineage.
+//! breaks lineage. And the processes there are, on no ring.
 
 use super::{Header, wire};
 
@@ -26,6 +26,20 @@ wire! {
         /// `task->exit_code`: what waitpid(2) gives.
         pub status: u32,
         pub reserved: u32,
+    }
+}
+
+wire! {
+    /// A process that runs: what the iterator over all of them gives, back to back.
+    pub struct Running {
+        /// `start_boottime`.
+        pub start: u64,
+        /// `start_boottime` of its parent.
+        pub parent_start: u64,
+        /// tgid.
+        pub pid: u32,
+        /// tgid of `real_parent`.
+        pub parent_pid: u32,
     }
 }
 

@@ -5,6 +5,7 @@ mod exec;
 mod file;
 mod network;
 mod process;
+mod running;
 mod uring;
 
 /// `trace_event_raw_sys_exit`: eight bytes of common fields, the syscall's number, its result.

@@ -1,7 +1,9 @@
 //! One alert told whole: who started whom, when, what matched, and what to do.
 
+use super::later::later;
 use super::limit::cut;
 use super::page::{Page, Style, colour};
+use super::report::Report;
 use super::row::{account, basename, command_line};
 use super::schema::{Alert, Completeness, ObservedWord, ProcessShort};
 use super::summary::{endpoint, package_name};
@@ -21,8 +23,14 @@ const VALUE: usize = 2_000;
 /// Deeper processes stand below each other.
 const DEEPEST: usize = 8;
 
-/// The page of an alert. `playbook` is its rule's, where the rule is known here.
-pub fn alert_page(alert: &Alert, playbook: Option<&Playbook>, style: Style) -> String {
+/// The page of an alert. `playbook` is its rule's, where the rule is known here; `report` its
+/// session's, where that is recorded.
+pub fn alert_page(
+    alert: &Alert,
+    playbook: Option<&Playbook>,
+    report: Option<&Report>,
+    style: Style,
+) -> String {
     let mut page = Page::new(WIDTH, style);
     let level = level_name(alert.level).to_uppercase();
     page.headline(&level, colour(alert.level), &alert.summary);
@@ -34,6 +42,9 @@ pub fn alert_page(alert: &Alert, playbook: Option<&Playbook>, style: Style) -> S
     origin(&mut page, alert);
     rule(&mut page, alert);
     seen(&mut page, &alert.completeness);
+    if let Some(report) = report {
+        later(&mut page, alert, report);
+    }
     actions(&mut page, alert, playbook);
     page.finish()
 }

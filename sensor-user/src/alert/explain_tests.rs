@@ -18,6 +18,7 @@ fn a_postinstall_alert_is_told_from_its_tree_to_its_playbook() {
     insta::assert_snapshot!(alert_page(
         &sample::postinstall(),
         Some(&playbook()),
+        None,
         Style::Plain
     ));
 }
@@ -33,7 +34,7 @@ fn a_chain_in_a_container_without_its_rule_is_told_too() {
     }];
     alert.completeness = sample::incomplete();
     alert.summary = summary::sentence(&alert);
-    insta::assert_snapshot!(alert_page(&alert, None, Style::Plain));
+    insta::assert_snapshot!(alert_page(&alert, None, None, Style::Plain));
 }
 
 #[test]
@@ -46,7 +47,7 @@ fn a_deep_tree_and_long_words_stay_within_eighty_columns() {
     let mut alert = sample::everything_is(&format!("{} ::x", "/very-long".repeat(300)));
     let ancestor = alert.ancestry[0].clone();
     alert.ancestry = vec![ancestor; 64];
-    for line in alert_page(&alert, None, Style::Plain).lines() {
+    for line in alert_page(&alert, None, None, Style::Plain).lines() {
         assert!(page::columns(line) <= WIDTH, "{line}");
     }
 }
@@ -63,7 +64,7 @@ fn a_hostile_alert_can_be_explained_on_a_terminal_and_in_a_job() {
         "\r\x1b[2K",
     ] {
         let alert = sample::everything_is(attack);
-        let page = alert_page(&alert, None, Style::Plain);
+        let page = alert_page(&alert, None, None, Style::Plain);
         for line in page.lines() {
             assert_eq!(escape::terminal(line), line, "{attack:?}");
         }

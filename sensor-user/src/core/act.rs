@@ -183,7 +183,10 @@ impl Act<'_> {
                 let protocol = Value::Word(transport(socket.transport));
                 subject.set(Field::Protocol, Some(protocol));
                 subject.set(Field::Initiated, Some(true));
-                subject.set(Field::DestinationClass, class(socket).map(|class| Value::Word(class.name())));
+                subject.set(
+                    Field::DestinationClass,
+                    class(socket).map(|class| Value::Word(class.name())),
+                );
                 let resolved = ip.map(|_| Value::Word(RESOLVED));
                 subject.set(Field::DestinationResolved, resolved);
                 subject.set(Field::DestinationTrusted, Some(moment.trusted));

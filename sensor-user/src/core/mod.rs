@@ -180,6 +180,7 @@ impl Core {
                 self.containers.insert(*cgroup, Rc::new(container));
             }
             Body::Start(start) => self.begin(start, time, &mut findings),
+            Body::Clock { wall_offset } => self.clock_moved(*wall_offset, time, &mut findings),
             Body::Counters(counters) => {
                 self.count(counters, time, &mut findings);
                 self.end_sessions(time, &mut findings);
@@ -251,6 +252,20 @@ impl Core {
         if start.blind {
             let cause = format!("no hook could be attached: {}", start.degraded.join("; "));
             findings.push(self.health(Code::HookMissing, cause, time));
+        }
+    }
+
+    /// Times are told by the new clock from here on. Only a jump is worth a word: a time service slews.
+    fn clock_moved(&mut self, wall_offset: i64, time: u64, findings: &mut Vec<Finding>) {
+        const JUMP: i64 = 1_000_000_000;
+        let start = Rc::make_mut(&mut self.start);
+        let moved = wall_offset.saturating_sub(start.wall_offset);
+        start.wall_offset = wall_offset;
+        if moved.abs() >= JUMP {
+            let way = if moved > 0 { "forward" } else { "back" };
+            let seconds = moved.unsigned_abs() as f64 / 1e9;
+            let cause = format!("the wall clock was set {way} by {seconds:.3} s");
+            findings.push(self.health(Code::ClockJump, cause, time));
         }
     }
 
@@ -348,6 +363,11 @@ impl Core {
         let alive = self.lineage.alive(self.start.root);
         self.tally
             .report(alive, self.host_clock(), &self.users, completeness)
+    }
+
+    /// How many rules there are.
+    pub fn rules(&self) -> usize {
+        self.rules.rules().len()
     }
 
     /// Execs that failed; they start nothing, so no rule sees them.

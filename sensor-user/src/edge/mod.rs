@@ -12,9 +12,11 @@ mod host;
 mod manifest;
 mod parent;
 mod process;
+mod scan;
 
 pub use host::{boottime, host, users, wall_offset};
 pub use process::Held;
+pub use scan::{Look, executable_name};
 
 use bounded::Bounded;
 use manifest::{Asked, Wanted};
@@ -45,7 +47,9 @@ impl Edge {
             return events;
         }
         let about: Vec<usize> = questions.iter().map(|(at, _)| *at).collect();
-        let answers = self.reads.all(questions, |views, (_, question)| question.answer(views));
+        let answers = self
+            .reads
+            .all(questions, |views, (_, question)| question.answer(views));
         let mut answers = about.into_iter().zip(answers.await).peekable();
         let mut known = known.into_iter().peekable();
 
@@ -102,6 +106,13 @@ impl Edge {
             Some(Asked::Read(wanted)) => questions.push((at, Question::Manifest(wanted))),
             None => {}
         }
+    }
+
+    /// What a process runs that ran before the watch began; `None` if it has ended, or won't be read.
+    pub async fn look(&mut self, process: ProcessKey, parent_pid: u32) -> Option<Look> {
+        let look = |(): &mut (), &(process, parent_pid): &_| scan::look(process, parent_pid);
+        let answers = self.reads.all(vec![(process, parent_pid)], look);
+        answers.await.pop().flatten()
     }
 
     /// Hostile reads have hung so often that there are none any more.

@@ -140,11 +140,7 @@ mod tests {
         fs::create_dir(&real).unwrap();
         symlink(&real, folder.path().join("k")).unwrap();
         assert_eq!(
-            resolved(
-                &place(&folder.path().join("k/id_rsa")),
-                Last::Followed
-            )
-            .unwrap(),
+            resolved(&place(&folder.path().join("k/id_rsa")), Last::Followed).unwrap(),
             Text::from(real.join("id_rsa").to_str().unwrap())
         );
     }
@@ -157,14 +153,8 @@ mod tests {
         symlink("payload", top.join("innocent")).unwrap();
         let link = place(&top.join("innocent"));
         let text = |name: &str| Text::from(top.join(name).to_str().unwrap());
-        assert_eq!(
-            resolved(&link, Last::Followed).unwrap(),
-            text("payload")
-        );
-        assert_eq!(
-            resolved(&link, Last::Kept).unwrap(),
-            text("innocent")
-        );
+        assert_eq!(resolved(&link, Last::Followed).unwrap(), text("payload"));
+        assert_eq!(resolved(&link, Last::Kept).unwrap(), text("innocent"));
     }
 
     #[test]

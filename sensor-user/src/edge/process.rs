@@ -6,7 +6,7 @@
 //! open, and again after the reading for callers that ask with [`Held::is_the_same`].
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -72,20 +72,16 @@ impl Held {
 
     /// Its root folder. Needs the right to trace it.
     pub fn root(&self) -> nix::Result<OwnedFd> {
-        openat(
-            &self.directory,
-            "root",
-            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
+        self.follow("root", OFlag::O_DIRECTORY)
     }
 
     /// Where its root folder lies, as we see it.
     pub fn root_path(&self) -> nix::Result<PathBuf> {
-        readlinkat(&self.directory, "root").map(PathBuf::from)
+        self.link("root").map(PathBuf::from)
     }
 
-    /// A small file of its /proc folder; none of these block.
+    /// A small file of its /proc folder. What lies in the process's own memory (`cmdline`, `environ`)
+    /// can block; nothing else does.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         let file = openat(
             &self.directory,
@@ -96,10 +92,28 @@ impl Held {
         .ok()?;
         let mut bytes = Vec::new();
         File::from(file)
-            .take(1 << 20)
+            .take(Self::READ_LIMIT)
             .read_to_end(&mut bytes)
             .ok()?;
         Some(bytes)
+    }
+
+    /// More of a file is not read.
+    pub const READ_LIMIT: u64 = 1 << 20;
+
+    /// Where a link of its /proc folder leads, as we see it.
+    pub fn link(&self, name: &str) -> nix::Result<OsString> {
+        readlinkat(&self.directory, name)
+    }
+
+    /// A handle of what a link of its /proc folder leads to, which can't be read from.
+    pub(super) fn follow(&self, name: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+        openat(
+            &self.directory,
+            name,
+            OFlag::O_PATH | OFlag::O_CLOEXEC | flags,
+            Mode::empty(),
+        )
     }
 }
 

@@ -9,6 +9,7 @@
     reason = "a field is documented where its name does not say it all"
 )]
 
+mod argument;
 pub mod capture;
 mod read;
 pub mod redact;
@@ -22,6 +23,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use argument::arguments;
 pub use read::event as from_line;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
@@ -131,6 +133,8 @@ pub enum Body {
     Start(Box<Start>),
     /// Snapshot of the accounting.
     Counters(Counters),
+    /// The wall clock was set, or has drifted from the other: as in [`Start::wall_offset`].
+    Clock { wall_offset: i64 },
     /// The watched command ended: its wait status.
     CommandEnded { root: ProcessKey, status: i32 },
     /// Last record of a run.
@@ -160,6 +164,7 @@ impl Body {
             | Body::Container { .. }
             | Body::Start(_)
             | Body::Counters(_)
+            | Body::Clock { .. }
             | Body::CommandEnded { .. }
             | Body::End => None,
         }
@@ -381,6 +386,15 @@ pub struct Counters {
     /// Events that were handled after a later one: not lost, but their order is not certain.
     #[serde(default)]
     pub out_of_order: u64,
+    /// Events of the watched tree by processes of other users, which a daemon does not show to who
+    /// is not root. In no kind's count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! quiet stream means a quiet host and not a blind sensor.
 
 mod code;
+pub mod metrics;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -5,9 +5,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use sensor_ebpf::abi::exec::VARIABLE_KEY;
-use sensor_ebpf::abi::lineage::{CARRIER, Lineage};
 use tokio::io::unix::AsyncFd;
-use zerocopy::{FromBytes, IntoBytes};
 
 use super::attach;
 use super::counters::Accounting;
@@ -18,6 +16,9 @@ use super::log;
 use super::object::OBJECT;
 use super::offsets;
 use super::order::{HOLD, Order};
+use super::presence::Presence;
+use super::running::{self, Running};
+use super::set::{self, Member, Set};
 use super::watch::{Tables, failed, missing};
 use crate::event::redact;
 use crate::event::{Counters, Event, ProcessKey, WatchSet};
@@ -35,8 +36,11 @@ pub struct SensorConfig {
     pub lineage_entries: u32,
     /// Which hooks to try.
     pub hooks: HookPreference,
-    /// The process whose children are watched, each as the root of a lineage: this one if `None`.
+    /// The process whose children are watched, each as the root of a lineage.
     pub carrier: Option<u32>,
+    /// Names of executables that begin a lineage wherever they are started. With some, processes that
+    /// run already can be found too.
+    pub enter: Vec<String>,
     /// Let the probes explain themselves through the `log` facility.
     pub probe_log: bool,
 }
@@ -50,6 +54,7 @@ impl Default for SensorConfig {
             lineage_entries: 65_536,
             hooks: HookPreference::Best,
             carrier: None,
+            enter: Vec::new(),
             probe_log: false,
         }
     }
@@ -65,15 +70,15 @@ pub enum HookPreference {
     Fallback,
 }
 
-/// `sensor_ebpf::abi::lineage::Lineage`, as aya wants it.
-type LineageBytes = [u8; size_of::<Lineage>()];
-
 /// Loaded and attached; everything ends with it.
 pub struct Sensor {
     ebpf: Ebpf,
     hooks: Vec<HookStatus>,
     accounting: Accounting,
-    lineage: HashMap<MapData, u32, LineageBytes>,
+    presence: Presence,
+    tables: Tables,
+    names: Vec<String>,
+    lineage: Set,
     process_ring: AsyncFd<RingBuf<MapData>>,
     event_ring: AsyncFd<RingBuf<MapData>>,
     order: Order,
@@ -98,15 +103,25 @@ impl Sensor {
             .map_max_entries("SCRATCH", cpus()?);
         log::set_level(&mut loader, config.probe_log);
         let mut ebpf = loader.load(object).map_err(|error| load_error(&error))?;
-        Tables::compile(&config.watch).install(&mut ebpf)?;
+        let tables = Tables::compile(&config.watch);
+        tables.install(&mut ebpf)?;
         install_variables(&mut ebpf)?;
+        set::install_names(&mut ebpf, &config.enter)?;
         let hooks = attach::all(&mut ebpf, &btf, config.hooks)?;
+        if !config.enter.is_empty() {
+            running::load(&mut ebpf, &btf).map_err(SensorError::Load)?;
+        }
         let connects_at_exit = hooks
             .iter()
             .any(|hook| hook.chosen.as_deref() == Some(CONNECT_FALLBACK));
-        let mut lineage = take_hash(&mut ebpf, "LINEAGE")?;
-        carry(&mut lineage, config.carrier.unwrap_or(std::process::id()))?;
+        let mut lineage = Set::take(&mut ebpf)?;
+        if let Some(carrier) = config.carrier {
+            lineage.add_carrier(carrier)?;
+        }
         Ok(Self {
+            presence: Presence::of(&ebpf),
+            tables,
+            names: config.enter.clone(),
             accounting: Accounting::new(&mut ebpf)?,
             lineage,
             process_ring: ring(&mut ebpf, "PROCESS_RING")?,
@@ -121,35 +136,66 @@ impl Sensor {
 
     /// Confirms that a child of the carrier is watched, as it is since its fork, and says who it is.
     pub fn watch(&mut self, pid: u32) -> Result<ProcessKey, SensorError> {
-        let bytes = self
-            .lineage
-            .get(&pid, 0)
-            .map_err(|error| SensorError::Process {
-                pid,
-                cause: format!("it did not enter the lineage set ({})", chain(&error)),
-            })?;
-        let lineage = Lineage::read_from_bytes(&bytes).map_err(|_| SensorError::Process {
+        let member = self.lineage.member(pid)?;
+        let process = member.map(|member| member.process);
+        process.ok_or_else(|| SensorError::Process {
             pid,
-            cause: "its entry in the lineage set is damaged".into(),
-        })?;
-        Ok(ProcessKey {
-            pid,
-            start: lineage.start,
+            cause: "it did not enter the lineage set".into(),
         })
+    }
+
+    /// Makes every process that this one will make the root of a lineage. False if it is watched
+    /// itself, or a carrier already.
+    pub fn add_carrier(&mut self, pid: u32) -> Result<bool, SensorError> {
+        self.lineage.add_carrier(pid)
+    }
+
+    /// Its children are no longer watched; those it has stay so.
+    pub fn remove_carrier(&mut self, pid: u32) -> Result<(), SensorError> {
+        self.lineage.remove_carrier(pid)
+    }
+
+    /// The processes there are. Only with names to enter by.
+    pub fn running(&mut self) -> Result<Vec<Running>, SensorError> {
+        running::all(&mut self.ebpf)
+    }
+
+    /// Puts a process that runs already into a lineage. False if it is in one, or has ended.
+    pub fn adopt(&mut self, process: ProcessKey, root: ProcessKey) -> Result<bool, SensorError> {
+        self.lineage.adopt(process, root)
+    }
+
+    /// Takes a process out of the set whose end no probe saw. One that lives stays in.
+    pub fn forget_if_ended(&mut self, process: ProcessKey) -> Result<(), SensorError> {
+        match set::lives(process) {
+            true => Ok(()),
+            false => self.lineage.forget(process),
+        }
+    }
+
+    /// Who has this pid in the lineage set.
+    pub fn member(&self, pid: u32) -> Result<Option<Member>, SensorError> {
+        self.lineage.member(pid)
+    }
+
+    /// The lineage set.
+    pub fn members(&self) -> Vec<Member> {
+        self.lineage.members()
     }
 
     /// The watched processes that still live.
     pub fn alive(&self) -> Vec<ProcessKey> {
-        let entries = self.lineage.iter().filter_map(Result::ok);
-        entries
-            .filter_map(|(pid, bytes)| {
-                let lineage = Lineage::read_from_bytes(&bytes).ok()?;
-                (lineage.flags & CARRIER == 0).then_some(ProcessKey {
-                    pid,
-                    start: lineage.start,
-                })
-            })
-            .collect()
+        let members = self.lineage.members().into_iter();
+        members.map(|member| member.process).collect()
+    }
+
+    /// Reports other files from now on. What both the old and the new entries want is reported
+    /// throughout. On an error the old ones stay.
+    pub fn renew(&mut self, watch: &WatchSet) -> Result<(), SensorError> {
+        let tables = Tables::compile(watch);
+        tables.replace(&self.tables, &mut self.ebpf)?;
+        self.tables = tables;
+        Ok(())
     }
 
     /// The next events, in order; waits until there are some. Nothing is lost if it is cancelled.
@@ -213,6 +259,18 @@ impl Sensor {
         })
     }
 
+    /// What was put into the kernel and is not there any more, or not as it was.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = self.presence.missing();
+        if !self.tables.are_in_place(&self.ebpf) {
+            missing.push("the watch entries".to_owned());
+        }
+        if !set::names_are_in_place(&self.ebpf, &self.names) {
+            missing.push("the names of executables that begin a lineage".to_owned());
+        }
+        missing
+    }
+
     /// Which hook feeds which kind.
     pub fn hooks(&self) -> &[HookStatus] {
         &self.hooks
@@ -247,24 +305,6 @@ fn cpus() -> Result<u32, SensorError> {
         .map_err(|(_, error)| SensorError::Load(format!("can't count the CPUs: {error}")))
 }
 
-/// Makes every process that `pid` will make the root of a lineage.
-fn carry(lineage: &mut HashMap<MapData, u32, LineageBytes>, pid: u32) -> Result<(), SensorError> {
-    let value = Lineage {
-        start: 0,
-        root_start: 0,
-        root_pid: 0,
-        flags: CARRIER,
-        module: 0,
-    };
-    let bytes: LineageBytes = value
-        .as_bytes()
-        .try_into()
-        .expect("a struct has its own size");
-    lineage
-        .insert(pid, bytes, 0)
-        .map_err(|error| failed("LINEAGE", &error))
-}
-
 fn load_error(error: &aya::EbpfError) -> SensorError {
     let text = chain(error);
     if text.contains("os error 1)") || text.contains("os error 13)") {
@@ -287,14 +327,6 @@ fn install_variables(ebpf: &mut Ebpf) -> Result<(), SensorError> {
             .map_err(|error| failed(NAME, &error))?;
     }
     Ok(())
-}
-
-fn take_hash<const N: usize>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-) -> Result<HashMap<MapData, u32, [u8; N]>, SensorError> {
-    let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
-    HashMap::try_from(map).map_err(|error| failed(name, &error))
 }
 
 fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<AsyncFd<RingBuf<MapData>>, SensorError> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::message::{health_message, message};
-use super::native::{Entry, Socket};
+use super::native::{Entry, NotSent, Socket};
 use super::{Record, SinkError};
 use crate::alert::escape::{json, terminal};
 use crate::alert::schema::Alert;
@@ -29,17 +29,22 @@ impl Journald {
 
     /// Sends one entry. A record that could not be sent is the caller's to keep.
     pub fn send(&self, record: Record<'_>) -> Result<(), SinkError> {
-        let entry = match record {
-            Record::Alert(alert) => alert_entry(alert),
-            Record::Health(health) => health_entry(health),
-        };
-        self.0.send(&entry).map_err(|source| {
+        self.0.send(&entry(record)).map_err(|error| {
             let socket = self.0.path.display().to_string();
-            match source.kind() {
-                io::ErrorKind::WouldBlock => SinkError::JournalSlow { socket },
-                _ => SinkError::JournalAway { socket, source },
+            match error {
+                NotSent::Slow(_) => SinkError::JournalSlow { socket },
+                NotSent::Away(source) => SinkError::JournalAway { socket, source },
+                NotSent::Never(source) => SinkError::TooLarge { socket, source },
             }
         })
+    }
+}
+
+/// The fields of a record's entry.
+pub(super) fn entry(record: Record<'_>) -> Entry {
+    match record {
+        Record::Alert(alert) => alert_entry(alert),
+        Record::Health(health) => health_entry(health),
     }
 }
 

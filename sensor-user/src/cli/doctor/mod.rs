@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::print;
 use super::run::tuning;
 use super::run::wire::Hook;
+use super::{daemon, print};
 use crate::alert::escape::terminal;
 use crate::event::WatchSet;
 use crate::kernel::Sensor;
@@ -144,9 +144,11 @@ struct Tried {
 
 /// Starts the sensor, which watches nothing, and ends it.
 fn try_sensor() -> Result<Tried, String> {
-    let config = tuning::from_environment()
+    let mut config = tuning::from_environment()
         .map_err(|error| error.to_string())?
         .config(WatchSet::default());
+    // What the daemon needs beyond a run: the iterator over running processes.
+    config.enter = daemon::enter::names();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

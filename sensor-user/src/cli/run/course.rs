@@ -171,7 +171,7 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// The first record: the machine, the command, and what can be seen.
+/// The first record of a run.
 fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
     let mut command: Vec<Text> = task
         .command
@@ -183,6 +183,18 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
         .directory
         .clone()
         .or_else(|| std::env::current_dir().ok());
+    Start {
+        command,
+        working_directory: directory
+            .map(|path| Text::from(path.as_os_str().as_bytes()))
+            .unwrap_or_default(),
+        root,
+        ..seen_by(hooks)
+    }
+}
+
+/// The first record, but for what is watched: the machine, and what can be seen on it.
+pub(crate) fn seen_by(hooks: &[Hook]) -> Start {
     let chosen = |hook: &Hook| Some(format!("{}: {}", hook.kind, hook.chosen.as_ref()?));
     let unfed = || hooks.iter().filter(|hook| hook.chosen.is_none());
     let sentence = |hook: &Hook| {
@@ -196,14 +208,10 @@ fn start(task: &Task, root: Option<ProcessKey>, hooks: &[Hook]) -> Start {
         wall_offset: wall_offset(),
         host: host(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command,
-        working_directory: directory
-            .map(|path| Text::from(path.as_os_str().as_bytes()))
-            .unwrap_or_default(),
-        root,
         hooks: hooks.iter().filter_map(chosen).collect(),
         blind: unfed().any(|hook| !hook.optional),
         degraded: unfed().map(sentence).collect(),
         users: users(),
+        ..Start::default()
     }
 }

@@ -69,7 +69,7 @@ fn parse(text: &str) -> Result<Tuning, TuningError> {
 }
 
 impl Tuning {
-    /// A sensor that watches this.
+    /// A sensor that watches this, below the children of this process.
     pub(crate) fn config(self, watch: WatchSet) -> SensorConfig {
         SensorConfig {
             watch,
@@ -78,7 +78,8 @@ impl Tuning {
             lineage_entries: self.lineage_entries,
             hooks: self.hooks,
             probe_log: self.probe_log,
-            carrier: None,
+            carrier: Some(std::process::id()),
+            enter: Vec::new(),
         }
     }
 }

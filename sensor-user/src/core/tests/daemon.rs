@@ -148,3 +148,18 @@ fn a_session_that_an_earlier_sensor_began_goes_on_and_states_the_gap() {
     let said = completeness.degraded.join(" ");
     assert!(said.contains("not running throughout"), "{said}");
 }
+
+#[test]
+fn a_set_clock_is_health_and_a_slewed_one_is_followed_in_silence() {
+    let mut stage = Stage::daemon();
+    let before = stage.lineage();
+    npm(&mut stage, before);
+    let offset = 1_700_000_000_000_000_000;
+    for wall_offset in [offset + 20_000_000, offset - 3_600 * SECOND as i64] {
+        stage.push(Body::Clock { wall_offset });
+    }
+    let outcome = play(&stage);
+    assert_eq!(outcome.codes(), [Code::ClockJump]);
+    let cause = &outcome.health[0].cause;
+    assert!(cause.contains("back by 3600.020 s"), "{cause}");
+}

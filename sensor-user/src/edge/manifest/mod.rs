@@ -85,13 +85,9 @@ impl Seen {
                 self.managers.remove(&actor.process.pid);
                 None
             }
-            Body::Exec { actor, exec } => {
+            Body::Exec { actor, exec } | Body::Found { actor, exec, .. } => {
                 self.manages(actor.process.pid, exec);
                 self.script(actor, exec).map(Asked::Read)
-            }
-            Body::Found { actor, exec, .. } => {
-                self.manages(actor.process.pid, exec);
-                None
             }
             Body::Module { actor, .. } if self.managers.contains(&actor.process.pid) => None,
             Body::Module { actor, path } => self.library(actor, path),

@@ -263,6 +263,7 @@ fn body() -> impl Strategy<Value = Body> {
                 kinds,
                 lineage_full: n.2,
                 out_of_order: n.2,
+                withheld: n.0.into(),
             })
         }),
         (key(), n).prop_map(|(root, n)| Body::CommandEnded { root, status: n.1 }),

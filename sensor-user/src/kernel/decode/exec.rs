@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use super::path::Sections;
 use crate::event::redact;
-use crate::event::{Exec, Place, Text};
+use crate::event::{Exec, Place, Text, arguments};
 
 /// The bigger half of an exec.
 #[derive(Debug)]
@@ -100,18 +100,4 @@ pub(super) fn exec_detail(bytes: &[u8]) -> Option<Detail> {
             ..Exec::default()
         },
     })
-}
-
-/// Splits the argument list; where its middle is missing, `…` stands in one argument.
-pub(super) fn arguments(head: &[u8], tail: &[u8], truncated: bool) -> Vec<Text> {
-    let mut list = head.to_vec();
-    if truncated {
-        list.extend("…".as_bytes());
-        list.extend(tail);
-    }
-    let list = list.strip_suffix(b"\0").unwrap_or(&list);
-    if list.is_empty() {
-        return Vec::new();
-    }
-    list.split(|&b| b == 0).map(Text::from).collect()
 }

@@ -5,10 +5,10 @@ use sensor_ebpf::abi::network;
 use sensor_ebpf::abi::path as wire_path;
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::exec::arguments;
 use super::network::AF_INET6;
 use super::path::turn;
 use super::*;
+use crate::event::arguments;
 use crate::event::{Observed, Text};
 
 /// As the walk writes a path: leaf first.

@@ -1,0 +1,217 @@
+//! From a batch of events to what is raised: enrich, record, ask the core, hand on.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::clock::WallClock;
+use super::outputs::Outputs;
+use super::say;
+use crate::alert::schema::Host;
+use crate::cli::run::source::Batch;
+use crate::core::{Core, Finding};
+use crate::detect::Level;
+use crate::edge::{Edge, boottime, host};
+use crate::event::{Body, Counters, Event, Start, capture};
+use crate::health::metrics::Metrics;
+use crate::health::{Code, Health};
+
+/// How many of the sensor's troubles are remembered for those who ask what is complete.
+const BLOTS: usize = 256;
+
+/// The daemon's way from events to findings.
+pub(super) struct Flow {
+    pub(super) edge: Edge,
+    capture: Option<capture::Writer<BufWriter<File>>>,
+    pub(super) core: Core,
+    pub(super) outputs: Outputs,
+    pub(super) metrics: Metrics,
+    clock: WallClock,
+    pub(super) host: Host,
+    /// Already told that the edge reads nothing any more.
+    edge_told: bool,
+    /// When what was recorded became incomplete, CLOCK_REALTIME in nanoseconds, and why.
+    blots: Vec<(i64, String)>,
+}
+
+impl Flow {
+    /// Begins with the record of the start.
+    pub(super) fn begin(core: Core, outputs: Outputs, record: Option<File>, start: Start) -> Self {
+        let machine = host();
+        let mut metrics = Metrics::new(SystemTime::now());
+        metrics.hooks(&start.hooks);
+        let mut flow = Self {
+            edge: Edge::default(),
+            capture: None,
+            core,
+            outputs,
+            metrics,
+            clock: WallClock::new(start.wall_offset),
+            host: Host {
+                name: machine.name,
+                id: machine.id,
+                boot_id: machine.boot_id,
+            },
+            edge_told: false,
+            blots: Vec::new(),
+        };
+        if let Some(file) = record {
+            match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
+                Ok(writer) => flow.capture = Some(writer),
+                Err(error) => flow.not_recording(&error),
+            }
+        }
+        flow.own(Body::Start(Box::new(start)));
+        flow
+    }
+
+    /// Handles a batch. Its accounting comes first, so that an alert's completeness reaches up to the
+    /// end of the batch it is in.
+    pub(super) async fn batch(&mut self, batch: Batch) {
+        self.look_at_the_clock();
+        let time = batch.events.first().map(|event| event.time);
+        self.count(time.unwrap_or_else(boottime), batch.counters);
+        self.handle(batch.events).await;
+        if self.edge.is_broken() && !self.edge_told {
+            self.edge_told = true;
+            let cause = "three reads of watched packages' files did not come back in time; no more are begun";
+            self.health(Code::ReadRefused, cause.to_owned(), None);
+        }
+        self.flush();
+    }
+
+    /// The accounting; with it the core looks for install sessions that are over.
+    pub(super) fn count(&mut self, time: u64, counters: Counters) {
+        self.metrics.ring_read(SystemTime::now(), &counters);
+        self.take(Event {
+            time,
+            ..own(Body::Counters(counters))
+        });
+    }
+
+    /// Handles events without an accounting of their own.
+    pub(super) async fn handle(&mut self, events: Vec<Event>) {
+        for event in self.edge.enrich(events).await {
+            self.take(event);
+        }
+    }
+
+    /// Tells the core of a clock that was set. Costs two readings of a clock.
+    pub(super) fn look_at_the_clock(&mut self) {
+        if let Some(wall_offset) = self.clock.moved() {
+            self.own(Body::Clock { wall_offset });
+        }
+    }
+
+    fn own(&mut self, body: Body) {
+        self.take(own(body));
+    }
+
+    fn take(&mut self, event: Event) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.write(&event)
+        {
+            self.not_recording(&error);
+        }
+        for finding in self.core.handle(&event) {
+            match finding {
+                Finding::Alert(alert) => {
+                    self.metrics.alert(&alert);
+                    if let Some(error) = self.outputs.alert(alert) {
+                        self.failing(error.to_string());
+                    }
+                }
+                Finding::Suppressed(alert) => {
+                    self.metrics.suppressed(&alert);
+                    self.outputs.suppressed(alert);
+                }
+                Finding::Health(health) => self.tell(&health),
+                Finding::Session(report) => self.outputs.session(report),
+            }
+        }
+    }
+
+    /// An output does not work.
+    pub(super) fn failing(&mut self, cause: String) {
+        self.health(Code::OutputFailing, cause, None);
+    }
+
+    /// The sensor about itself, beyond what the core knows.
+    pub(super) fn health(&mut self, code: Code, cause: String, since: Option<String>) {
+        let time = format!("{:.9}", Timestamp::now());
+        let health = Health::new(self.host.clone(), time, code, cause, since);
+        self.tell(&health);
+    }
+
+    pub(super) fn tell(&mut self, health: &Health) {
+        let said = format!("{}: {}", health.code.name(), health.cause);
+        match health.level {
+            Level::Informational => say::info(&said),
+            _ => say::warn(&said),
+        }
+        self.metrics.health(health.code);
+        self.blot(health);
+        let failed = self.outputs.health(health);
+        // An output that fails on the news of its failure is not told of that.
+        if let Some(error) = failed
+            && health.code != Code::OutputFailing
+        {
+            self.failing(error.to_string());
+        }
+    }
+
+    fn blot(&mut self, health: &Health) {
+        let incomplete = matches!(
+            health.code,
+            Code::EventsLost
+                | Code::LineageFull
+                | Code::HookMissing
+                | Code::DaemonGap
+                | Code::Tampered
+        );
+        if incomplete && self.blots.len() < BLOTS {
+            let sentence = format!("{} ({})", health.cause, health.time);
+            self.blots.push((super::outputs::now(), sentence));
+        }
+    }
+
+    /// Why what was recorded since then (CLOCK_REALTIME, nanoseconds) is not all that happened.
+    pub(super) fn blots_since(&self, since: Option<i64>) -> Vec<String> {
+        let since = since.unwrap_or(i64::MIN);
+        let blots = self.blots.iter().filter(|(at, _)| *at >= since);
+        blots.map(|(_, sentence)| sentence.clone()).collect()
+    }
+
+    /// The last record.
+    pub(super) fn end(&mut self) {
+        self.own(Body::End);
+        self.flush();
+    }
+
+    /// Puts what was recorded so far on disk.
+    fn flush(&mut self) {
+        if let Some(capture) = &mut self.capture
+            && let Err(error) = capture.flush()
+        {
+            self.not_recording(&error);
+        }
+    }
+
+    fn not_recording(&mut self, error: &dyn std::fmt::Display) {
+        self.capture = None;
+        say::error(&format!(
+            "the capture can't be written: {error}; it ends here, the watch goes on"
+        ));
+    }
+}
+
+fn own(body: Body) -> Event {
+    Event {
+        time: boottime(),
+        cpu: 0,
+        sequence: 0,
+        body,
+    }
+}
