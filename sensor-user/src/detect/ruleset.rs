@@ -112,6 +112,7 @@ impl RuleSet {
         for (category, engine) in Category::ALL.iter().zip(&set.engines) {
             set.screen.add(*category, engine.rules());
         }
+        set.screen.build();
         if problems.is_empty() {
             Ok(set)
         } else {

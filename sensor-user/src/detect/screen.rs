@@ -7,6 +7,7 @@
 //! before it, and what this screen does not understand passes.
 
 mod compile;
+mod literal;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ use rsigma_eval::{CompiledMatcher, CompiledRule};
 
 use super::field::{Category, Field};
 use super::subject::{ProcessFields, Subject};
+use literal::{Found, Literals, Wanted};
 
 /// `None` is "it may".
 type Verdict = Option<bool>;
@@ -26,6 +28,9 @@ pub(super) struct Screen {
     /// Tells this set of rules from every other, for what processes remember of it.
     number: u64,
     items: Vec<Item>,
+    literals: Literals,
+    /// The literals can be looked for; otherwise everything passes.
+    ready: bool,
     rules: [Vec<Node>; Category::ALL.len()],
 }
 
@@ -41,6 +46,8 @@ struct Item {
 #[derive(Debug)]
 enum Test {
     Exists(bool),
+    /// Of a path: at this position among the path fields.
+    Literals(usize, Wanted),
     Matches(CompiledMatcher),
 }
 
@@ -78,6 +85,8 @@ impl Default for Screen {
         Self {
             number: SCREENS.fetch_add(1, Ordering::Relaxed),
             items: Vec::new(),
+            literals: Literals::default(),
+            ready: false,
             rules: Default::default(),
         }
     }
@@ -86,14 +95,24 @@ impl Default for Screen {
 impl Screen {
     /// Takes the rules of a category.
     pub(super) fn add(&mut self, category: Category, rules: &[CompiledRule]) {
-        self.rules[category as usize] = compile::rules(&mut self.items, rules);
+        self.ready = false;
+        self.rules[category as usize] = compile::rules(&mut self.items, &mut self.literals, rules);
+    }
+
+    /// All rules are in it.
+    pub(super) fn build(&mut self) {
+        self.ready = self.literals.build();
     }
 
     /// Whether a rule may match.
     pub(super) fn lets_pass(&self, subject: &Subject) -> bool {
+        if !self.ready {
+            return true;
+        }
         let open = self.open(subject);
+        let found = Found::default();
         open.iter()
-            .any(|node| self.verdict(node, subject) != Some(false))
+            .any(|node| self.verdict(node, subject, &found) != Some(false))
     }
 
     /// What the fields of the act have to decide.
@@ -125,8 +144,8 @@ impl Screen {
         match node {
             Node::Known(verdict) => Node::Known(*verdict),
             Node::Item(index) if self.items[*index].of_process => {
-                let holds =
-                    *seen[*index].get_or_insert_with(|| self.items[*index].holds_for(subject));
+                let holds = *seen[*index]
+                    .get_or_insert_with(|| self.holds(*index, subject, &Found::default()));
                 Node::Known(Some(holds))
             }
             Node::Item(index) => Node::Item(*index),
@@ -158,11 +177,11 @@ impl Screen {
         }
     }
 
-    fn verdict(&self, node: &Node, subject: &Subject) -> Verdict {
+    fn verdict(&self, node: &Node, subject: &Subject, found: &Found) -> Verdict {
         match node {
             Node::Known(verdict) => *verdict,
-            Node::Item(index) => Some(self.items[*index].holds_for(subject)),
-            Node::Not(inner) => self.verdict(inner, subject).map(|holds| !holds),
+            Node::Item(index) => Some(self.holds(*index, subject, found)),
+            Node::Not(inner) => self.verdict(inner, subject, found).map(|holds| !holds),
             Node::AtLeast(needed, nodes) => {
                 let (mut hold, mut may) = (0, 0);
                 for (index, node) in nodes.iter().enumerate() {
@@ -172,7 +191,7 @@ impl Screen {
                     if hold + may + (nodes.len() - index) < *needed {
                         return Some(false);
                     }
-                    match self.verdict(node, subject) {
+                    match self.verdict(node, subject, found) {
                         Some(true) => hold += 1,
                         None => may += 1,
                         Some(false) => {}
@@ -186,13 +205,15 @@ impl Screen {
             }
         }
     }
-}
 
-impl Item {
-    fn holds_for(&self, subject: &Subject) -> bool {
-        match &self.test {
-            Test::Exists(expected) => subject.get(self.field).is_some() == *expected,
-            Test::Matches(matcher) => match subject.value(self.field) {
+    fn holds(&self, item: usize, subject: &Subject, found: &Found) -> bool {
+        let Item { field, test, .. } = &self.items[item];
+        match test {
+            Test::Exists(expected) => subject.get(*field).is_some() == *expected,
+            Test::Literals(position, wanted) => {
+                self.literals.holds(*position, wanted, subject, found)
+            }
+            Test::Matches(matcher) => match subject.value(*field) {
                 Some(value) => matcher.matches(&value, subject),
                 None => matcher.matches_absent(),
             },

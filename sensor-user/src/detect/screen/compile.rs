@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use rsigma_eval::matcher::GroupMode;
 use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, CompiledRule};
 use rsigma_parser::{ConditionExpr, Quantifier};
 
+use super::literal::{self, Literals, Place, Wanted};
 use super::{Item, Node, Test};
 use crate::detect::field::Field;
 
@@ -18,13 +20,18 @@ const TEXT: usize = 8;
 const SEARCH: usize = 32;
 
 /// One expression for each rule.
-pub(super) fn rules(items: &mut Vec<Item>, rules: &[CompiledRule]) -> Vec<Node> {
-    let mut compiler = Compiler { items };
+pub(super) fn rules(
+    items: &mut Vec<Item>,
+    literals: &mut Literals,
+    rules: &[CompiledRule],
+) -> Vec<Node> {
+    let mut compiler = Compiler { items, literals };
     rules.iter().map(|rule| compiler.rule(rule)).collect()
 }
 
 struct Compiler<'i> {
     items: &'i mut Vec<Item>,
+    literals: &'i mut Literals,
 }
 
 type Detections = HashMap<String, CompiledDetection>;
@@ -106,16 +113,98 @@ impl Compiler<'_> {
         let Some(Ok(field)) = field else {
             return Node::Known(None);
         };
-        let test = match item.exists {
-            Some(expected) => Test::Exists(expected),
-            None => Test::Matches(item.matcher.clone()),
-        };
+        match (item.exists, literal::position(field)) {
+            (Some(expected), _) => self.push(field, Test::Exists(expected)),
+            (None, Some(position)) => self.path(field, position, &item.matcher),
+            (None, None) => self.push(field, Test::Matches(item.matcher.clone())),
+        }
+    }
+
+    fn push(&mut self, field: Field, test: Test) -> Node {
+        let elsewhere = matches!(&test, Test::Matches(matcher) if looks_elsewhere(matcher));
         self.items.push(Item {
             field,
-            of_process: field.is_of_process() && !looks_elsewhere(&item.matcher),
+            of_process: field.is_of_process() && !elsewhere,
             test,
         });
         Node::Item(self.items.len() - 1)
+    }
+
+    /// A condition on a path: literals are told from what has to be asked of the engine. A condition
+    /// on a path that is not there is false, and so is each of its parts.
+    fn path(&mut self, field: Field, position: usize, matcher: &CompiledMatcher) -> Node {
+        let mut wanted = Wanted::new();
+        if self.literals(position, matcher, &mut wanted) {
+            return self.push(field, Test::Literals(position, wanted));
+        }
+        let mut part = |matcher| self.path(field, position, matcher);
+        match matcher {
+            CompiledMatcher::Not(inner) => Node::Not(Box::new(part(inner))),
+            CompiledMatcher::AnyOf(all)
+            | CompiledMatcher::CaseInsensitiveGroup {
+                children: all,
+                mode: GroupMode::Any,
+            } => {
+                let nodes = all.iter().map(part).collect();
+                self.any(nodes)
+            }
+            CompiledMatcher::AllOf(all)
+            | CompiledMatcher::CaseInsensitiveGroup {
+                children: all,
+                mode: GroupMode::All,
+            } => {
+                let nodes = all.iter().map(part).collect();
+                self.all(nodes)
+            }
+            other => self.push(field, Test::Matches(other.clone())),
+        }
+    }
+
+    /// Adds the literals of a condition that is nothing but one of several literals.
+    fn literals(
+        &mut self,
+        position: usize,
+        matcher: &CompiledMatcher,
+        wanted: &mut Wanted,
+    ) -> bool {
+        let mut take = |literal: &str, place| {
+            if literal.is_empty() {
+                return false;
+            }
+            wanted.push((self.literals.number(position, literal), place));
+            true
+        };
+        match matcher {
+            CompiledMatcher::Contains {
+                value,
+                case_insensitive: true,
+            } => take(value, Place::Anywhere),
+            CompiledMatcher::StartsWith {
+                value,
+                case_insensitive: true,
+            } => take(value, Place::Start),
+            CompiledMatcher::EndsWith {
+                value,
+                case_insensitive: true,
+            } => take(value, Place::End),
+            CompiledMatcher::Exact {
+                value,
+                case_insensitive: true,
+            } => take(value, Place::Whole),
+            CompiledMatcher::AhoCorasickSet {
+                needles,
+                case_insensitive: true,
+                ..
+            } => needles.iter().all(|needle| take(needle, Place::Anywhere)),
+            CompiledMatcher::AnyOf(all)
+            | CompiledMatcher::CaseInsensitiveGroup {
+                children: all,
+                mode: GroupMode::Any,
+            } => all
+                .iter()
+                .all(|matcher| self.literals(position, matcher, wanted)),
+            _ => false,
+        }
     }
 
     fn all(&self, nodes: Vec<Node>) -> Node {
@@ -143,6 +232,7 @@ impl Compiler<'_> {
             Node::Known(_) => FREE,
             Node::Item(index) => match &self.items[*index].test {
                 Test::Exists(_) => CHEAP,
+                Test::Literals(..) => TEXT,
                 Test::Matches(matcher) => price(matcher),
             },
             Node::Not(inner) => self.price(inner),
