@@ -42,19 +42,15 @@ pub(super) fn unresolved(body: &mut Body) -> Vec<(&mut Place, Last)> {
 }
 
 /// The real path of a place, where its folder exists. May block: for the bounded pool only.
-pub(super) fn resolved(view: &View, place: &Place, last: Last) -> Option<Text> {
-    let root = &view.root;
+pub(super) fn resolved(view: &mut View, place: &Place, last: Last) -> Option<Text> {
     let inside = inside_root(place, &view.path);
     let found = (last == Last::Followed)
-        .then(|| resolve(root, &inside, OFlag::empty()).ok())
+        .then(|| resolve(&view.root, &inside, OFlag::empty()).ok())
         .flatten()
         .and_then(|handle| path_of(&handle).ok());
     let real = match (found, inside.file_name(), inside.parent()) {
         (Some(whole), _, _) => whole,
-        (None, Some(name), Some(parent)) => {
-            let parent = resolve(root, parent, OFlag::O_DIRECTORY).ok()?;
-            path_of(&parent).ok()?.join(name)
-        }
+        (None, Some(name), Some(parent)) => view.folder(parent)?.join(name),
         _ => return None,
     };
     let bytes = real.as_os_str().as_bytes();

@@ -65,7 +65,7 @@ impl Accounting {
                 lost,
                 received,
             };
-            counters.kinds.insert(name.to_owned(), count);
+            counters.kinds.insert(name, count);
         }
         counters.lineage_full = slots[LINEAGE as usize][3];
         Ok(counters)

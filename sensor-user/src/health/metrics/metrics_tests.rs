@@ -15,7 +15,7 @@ fn filled() -> Metrics {
         received: 399,
     };
     let counters = Counters {
-        kinds: BTreeMap::from([("connect".to_owned(), count), ("exec".to_owned(), count)]),
+        kinds: [("connect", count), ("exec", count)].into(),
         lineage_full: 3,
         ..Counters::default()
     };
