@@ -11,6 +11,22 @@ const LINKER_VERSION: &str = "0.13.0";
 /// bpf-linker's own default asks for LLVM 23; rustc 1.96 is built with 22, and so is Debian's newest.
 const LLVM: &str = "llvm-22";
 
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also what `cargo xtask bench` compares with.
+    #[arg(long)]
+    bench: bool,
+}
+
+pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
+    everything(sh)?;
+    if arguments.bench {
+        let bootstrap = workspace::root().join("xtask/bootstrap.sh");
+        cmd!(sh, "{bootstrap} bench").quiet().run()?;
+    }
+    Ok(())
+}
+
 /// Installs all that building and testing need.
 pub(crate) fn everything(sh: &Shell) -> anyhow::Result<()> {
     let bootstrap = workspace::root().join("xtask/bootstrap.sh");

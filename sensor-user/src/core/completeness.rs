@@ -125,7 +125,7 @@ pub(super) fn lost_between(before: &Counters, after: &Counters) -> BTreeMap<Stri
         .keys()
         .map(|kind| {
             let more = lost(after, kind).saturating_sub(lost(before, kind));
-            (kind.clone(), more)
+            (kind.to_owned(), more)
         })
         .filter(|(_, more)| *more > 0)
         .collect()

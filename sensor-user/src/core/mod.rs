@@ -20,8 +20,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container};
@@ -110,8 +111,8 @@ impl Core {
             counters: Counters::default(),
             counters_before: Counters::default(),
             lost_to_tell: 1,
-            containers: HashMap::new(),
-            users: HashMap::new(),
+            containers: HashMap::default(),
+            users: HashMap::default(),
         }
     }
 

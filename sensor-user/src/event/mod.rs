@@ -11,6 +11,8 @@
 
 mod argument;
 pub mod capture;
+mod kinds;
+mod read;
 pub mod redact;
 #[cfg(test)]
 pub(crate) mod stage;
@@ -23,6 +25,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use argument::arguments;
+pub use kinds::Kinds;
+pub use read::event as from_line;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
@@ -378,7 +382,7 @@ pub struct Host {
 /// was delivered and not yet received is in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    pub kinds: BTreeMap<String, Count>,
+    pub kinds: Kinds,
     /// Processes that could not enter the lineage set.
     pub lineage_full: u64,
     /// Events that were handled after a later one: not lost, but their order is not certain.

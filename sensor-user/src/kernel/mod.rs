@@ -23,5 +23,5 @@ pub use error::SensorError;
 pub use hook::HookStatus;
 pub use memory::give_back;
 pub use running::Running;
-pub use sensor::{HookPreference, Sensor, SensorConfig};
+pub use sensor::{HookPreference, Sensor, SensorConfig, prepare};
 pub use set::Member;

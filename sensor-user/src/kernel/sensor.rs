@@ -1,7 +1,9 @@
 //! The running sensor: what is watched, and what was seen.
 
+use std::cell::Cell;
+
 use aya::maps::{HashMap, MapData, RingBuf};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use sensor_ebpf::abi::exec::VARIABLE_KEY;
@@ -13,9 +15,10 @@ use super::decode::{decode, kind_of};
 use super::error::{SensorError, chain};
 use super::hook::{CONNECT_FALLBACK, HookStatus};
 use super::log;
+use super::memory::give_back;
 use super::object::OBJECT;
 use super::offsets;
-use super::order::{HOLD, Order};
+use super::order::{CADENCE, HOLD, Order};
 use super::presence::Presence;
 use super::running::{self, Running};
 use super::set::{self, Member, Set};
@@ -87,13 +90,27 @@ pub struct Sensor {
     connects_at_exit: bool,
 }
 
+thread_local! {
+    static LOADER: Cell<Option<EbpfLoader<'static>>> = const { Cell::new(None) };
+}
+
+/// Does the part of a start that takes most memory, for this thread. Called before rules are loaded,
+/// the two don't add up: aya 0.14 reads all of the kernel's type information when a loader is made,
+/// although it is given what it needs.
+pub fn prepare() {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    give_back();
+    LOADER.set(Some(loader));
+}
+
 impl Sensor {
     /// Loads the probes and attaches them. Nothing is watched yet.
     pub fn start(config: &SensorConfig) -> Result<Self, SensorError> {
         let object = OBJECT.ok_or(SensorError::NoObject)?;
-        let offsets = offsets::resolve()?;
-        let btf = Btf::from_sys_fs().map_err(|error| SensorError::Load(chain(&error)))?;
-        let mut loader = EbpfLoader::new();
+        let mut loader = LOADER.take().unwrap_or_else(EbpfLoader::new);
+        loader.btf(None);
+        let (offsets, btf) = offsets::resolve()?;
         loader
             .btf(Some(&btf))
             .override_global("OFFSETS", offsets.as_slice(), true)
@@ -118,6 +135,9 @@ impl Sensor {
         if let Some(carrier) = config.carrier {
             lineage.add_carrier(carrier)?;
         }
+        // Before the rings take their place beside it.
+        drop(btf);
+        give_back();
         Ok(Self {
             presence: Presence::of(&ebpf),
             tables,
@@ -211,7 +231,7 @@ impl Sensor {
             }
             // One sleep serves two ends: records settle into their order, and a busy ring wakes us
             // once for many.
-            tokio::time::sleep(HOLD).await;
+            tokio::time::sleep(CADENCE).await;
             let now = boottime()?;
             self.read();
             let events = self.order.take(now.saturating_sub(HOLD.as_nanos() as u64));

@@ -45,7 +45,7 @@ use crate::control::wire::Hook;
 use crate::control::{Control, Limits as ClientLimits, Runs, SOCKET, Socket};
 use crate::core::Core;
 use crate::event::WatchSet;
-use crate::kernel::{Sensor, SensorError};
+use crate::kernel::{Sensor, SensorError, prepare};
 use crate::sink::JOURNAL_SOCKET;
 use crate::state::FOLDER;
 use flow::Flow;
@@ -140,6 +140,7 @@ fn watch(args: DaemonArgs) -> Result<(), DaemonError> {
         return Err(DaemonError::Privileges);
     }
     let tuning = tuning::from_environment()?;
+    prepare();
     let policy = Policy::load(&args.watch)?;
     let _single = Single::lock(&args.state)?;
     let journal = Journal {

@@ -161,12 +161,8 @@ impl Run {
         let before = |kind: &str| self.baseline.kinds.get(kind).copied().unwrap_or_default();
         let kinds = self.latest.kinds.iter().map(|(kind, now)| {
             let before = before(kind);
-            let received = self.given.get(kind.as_str()).copied().unwrap_or_default();
-            let overflowed = self
-                .overflowed
-                .get(kind.as_str())
-                .copied()
-                .unwrap_or_default();
+            let received = self.given.get(kind).copied().unwrap_or_default();
+            let overflowed = self.overflowed.get(kind).copied().unwrap_or_default();
             let delivered = received + now.delivered.saturating_sub(now.received);
             let filtered = now.filtered.saturating_sub(before.filtered);
             let lost = now.lost.saturating_sub(before.lost) + overflowed;
@@ -177,7 +173,7 @@ impl Run {
                 lost,
                 received,
             };
-            (kind.clone(), count)
+            (kind.to_owned(), count)
         });
         let since = |of: fn(&Counters) -> u64| of(&self.latest).saturating_sub(of(&self.baseline));
         Counters {

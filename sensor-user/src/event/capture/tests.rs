@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -258,7 +257,7 @@ fn body() -> impl Strategy<Value = Body> {
                 lost: n.0.into(),
                 ..Count::default()
             };
-            let kinds = BTreeMap::from([("exec".to_owned(), count)]);
+            let kinds = [("exec", count)].into();
             Body::Counters(Counters {
                 kinds,
                 lineage_full: n.2,

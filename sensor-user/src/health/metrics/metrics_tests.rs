@@ -15,9 +15,9 @@ fn filled() -> Metrics {
         received: 399,
     };
     let counters = Counters {
-        kinds: BTreeMap::from([("connect".to_owned(), count), ("exec".to_owned(), count)]),
+        kinds: [("connect", count), ("exec", count)].into(),
         lineage_full: 3,
-        out_of_order: 0,
+        ..Counters::default()
     };
     metrics.ring_read(UNIX_EPOCH + Duration::from_secs(1_767_323_050), &counters);
     metrics.alert(&sample::postinstall());

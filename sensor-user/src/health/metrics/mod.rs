@@ -273,8 +273,8 @@ impl Metrics {
         let mut families = Vec::new();
         for (name, help, of) in fields {
             let mut family = Family::counter(name, help);
-            for (kind, count) in &self.counters.kinds {
-                family = family.with(vec![("kind", kind.clone())], of(count) as f64);
+            for (kind, count) in self.counters.kinds.iter() {
+                family = family.with(vec![("kind", kind.to_owned())], of(count) as f64);
             }
             families.push(family);
         }

@@ -32,7 +32,10 @@ impl Table {
     }
 
     fn count(&mut self, kind: &str, change: impl Fn(&mut Count)) {
-        change(self.counters.kinds.entry(kind.to_owned()).or_default());
+        let kinds = &mut self.counters.kinds;
+        let mut count = kinds.get(kind).copied().unwrap_or_default();
+        change(&mut count);
+        kinds.insert(kind.to_owned(), count);
     }
 }
 
