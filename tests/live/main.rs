@@ -9,12 +9,15 @@
 //! - [`quiet`]: honest packages.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
 //! - [`verbs`]: the verbs beside `run`.
+//! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
 mod acts;
 mod captures;
 mod container;
+mod daemon;
+mod daemon_restart;
 mod health;
 mod journal;
 mod journal_entries;
