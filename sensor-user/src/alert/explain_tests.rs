@@ -78,10 +78,10 @@ fn what_goes_on_in_the_next_line_stands_below_its_own_beginning() {
 /// The first screen is for what happened; the fields of the rule are many and mostly false.
 #[test]
 fn what_to_do_comes_before_the_fields_that_rules_see() {
-    let page = alert_page(&sample::postinstall(), Some(&playbook()), Style::Plain);
+    let page = page_of(&sample::postinstall());
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
     assert!(at("matched") < at("\nDo\n"));
-    assert!(at("\nHunt\n") < at("All fields"));
+    assert!(at("\nPlaybook\n") < at("All fields"));
 }
 
 #[test]
