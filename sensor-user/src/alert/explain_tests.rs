@@ -53,7 +53,7 @@ fn a_deep_tree_and_long_words_stay_within_eighty_columns() {
 }
 
 fn page_of(alert: &Alert) -> String {
-    alert_page(alert, None, Style::Plain)
+    alert_page(alert, None, None, Style::Plain)
 }
 
 /// Continued lines must not look like a process or a field of their own.

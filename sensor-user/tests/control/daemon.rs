@@ -179,10 +179,11 @@ async fn serve(mut control: Control, offer: Arc<Offer>, mut stop: mpsc::Unbounde
                         _ => &["open"],
                     };
                     for kind in kinds {
-                        let count = counters.kinds.entry((*kind).to_owned()).or_default();
+                        let mut count = counters.kinds.get(kind).copied().unwrap_or_default();
                         count.generated += 1;
                         count.delivered += 1;
                         count.received += 1;
+                        counters.kinds.insert(*kind, count);
                     }
                 }
                 runs.deliver(&events, &counters);
