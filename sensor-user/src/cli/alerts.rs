@@ -16,7 +16,7 @@ use crate::state::{Entry, Query, Record};
 /// Narrow enough that each row is a block of its own.
 const BLOCK: u16 = 80;
 
-/// Show recorded alerts, newest first, and what was wrong with the sensor itself
+/// Show recorded alerts, newest first, and what was wrong with pkgwarden itself
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct AlertsArgs {
     /// Show alerts as they come; with --since those from then on before them, oldest first

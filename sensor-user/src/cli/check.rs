@@ -3,6 +3,7 @@
 mod verdict;
 
 use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use super::records::{RecordsError, Source, StateArgs, complain};
@@ -10,7 +11,7 @@ use super::run::{FINDINGS, INCOMPLETE};
 use super::since::{DEFAULT, Since, since};
 use crate::detect::Level;
 use crate::sink::Style;
-use crate::state::Query;
+use crate::state::{Query, Record};
 use verdict::{Selection, Verdict};
 
 /// Fail when the daemon recorded alerts (86), or may have missed some (87)
@@ -59,6 +60,7 @@ pub(super) fn check(args: &CheckArgs) -> ExitCode {
 fn judge(args: &CheckArgs) -> Result<Verdict, RecordsError> {
     let since = match (args.since, &args.session) {
         (None, None) => super::since::since(DEFAULT).ok(),
+        (None, Some(id)) => begin(id, &args.state)?,
         (given, _) => given,
     };
     let query = Query {
@@ -84,4 +86,22 @@ fn judge(args: &CheckArgs) -> Result<Verdict, RecordsError> {
     let end = source.each(&query, true, |entry| verdict.take(entry))?;
     verdict.end(end);
     Ok(verdict)
+}
+
+/// When a session began: what was wrong with the sensor before that is of no interest.
+fn begin(session: &str, state: &StateArgs) -> Result<Option<Since>, RecordsError> {
+    let query = Query {
+        sessions: true,
+        session: Some(session.to_owned()),
+        ..Query::default()
+    };
+    let mut begin = None;
+    Source::find(state)?.each(&query, true, |entry| {
+        if let Record::Session(report) = &entry.record {
+            begin = report.started.parse().ok().map(Since::at);
+        }
+        // All of its reports say the same.
+        ControlFlow::Break(())
+    })?;
+    Ok(begin)
 }

@@ -2,9 +2,10 @@
 //!
 //! A folder that was named, or else the daemon that runs, or else, for root, the daemon's own folder.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use nix::unistd::geteuid;
 
 use super::NO_PRIVILEGES;
 use crate::alert::escape::terminal;
-use crate::state::{self, Entry, Follow, Query, ReadError};
+use crate::control::client::{self, Client, ClientError, Followed};
+use crate::state::{self, Entry, Follow, Query, ReadError, Record};
 
 /// How often a folder is looked at while it is followed.
 const POLL: Duration = Duration::from_millis(250);
@@ -30,17 +32,31 @@ pub(super) struct StateArgs {
 pub(super) enum Source {
     /// A folder that was named.
     Named(PathBuf),
-    /// The folder of a daemon that doesn't answer.
+    /// The daemon that runs.
+    Daemon(Client),
+    /// The folder of a daemon that doesn't run.
     Left(PathBuf),
 }
 
 /// What holds for a whole answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct End {
     /// Sessions that have not ended.
     pub(super) open_sessions: u64,
-    /// Why something may be missing.
+    /// Nothing that was asked for may be missing.
+    pub(super) complete: bool,
+    /// Why something may be, and what else is to be known.
     pub(super) troubles: Vec<String>,
+}
+
+impl Default for End {
+    fn default() -> Self {
+        Self {
+            open_sessions: 0,
+            complete: true,
+            troubles: Vec::new(),
+        }
+    }
 }
 
 /// Why there are no records.
@@ -52,6 +68,8 @@ pub(super) enum RecordsError {
     )]
     NoPrivileges,
     #[error(transparent)]
+    Daemon(#[from] ClientError),
+    #[error(transparent)]
     Read(#[from] ReadError),
 }
 
@@ -59,10 +77,10 @@ impl RecordsError {
     /// The status of a verb that can do nothing without records.
     pub(super) fn status(&self) -> ExitCode {
         match self {
-            Self::NoPrivileges | Self::Read(ReadError::Denied { .. }) => {
-                ExitCode::from(NO_PRIVILEGES)
-            }
-            Self::Read(_) => ExitCode::FAILURE,
+            Self::NoPrivileges
+            | Self::Daemon(ClientError::NotAllowed { .. })
+            | Self::Read(ReadError::Denied { .. }) => ExitCode::from(NO_PRIVILEGES),
+            Self::Daemon(_) | Self::Read(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -70,10 +88,14 @@ impl RecordsError {
 impl Source {
     /// Finds out where they are.
     pub(super) fn find(args: &StateArgs) -> Result<Self, RecordsError> {
-        match &args.state {
-            Some(folder) => Ok(Self::Named(folder.clone())),
-            None if geteuid().is_root() => Ok(Self::Left(PathBuf::from(state::FOLDER))),
-            None => Err(RecordsError::NoPrivileges),
+        if let Some(folder) = &args.state {
+            return Ok(Self::Named(folder.clone()));
+        }
+        match client::connect() {
+            Ok(client) => Ok(Self::Daemon(client)),
+            Err(error) if !error.is_absent() => Err(error.into()),
+            Err(_) if geteuid().is_root() => Ok(Self::Left(PathBuf::from(state::FOLDER))),
+            Err(_) => Err(RecordsError::NoPrivileges),
         }
     }
 
@@ -87,13 +109,31 @@ impl Source {
     pub(super) fn each(
         self,
         query: &Query,
-        _drain: bool,
-        each: impl FnMut(Entry) -> ControlFlow<()>,
+        drain: bool,
+        mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<End, RecordsError> {
-        let troubles = state::scan(self.folder(), query, each)?;
+        let folder = match self {
+            Self::Named(folder) | Self::Left(folder) => folder,
+            Self::Daemon(client) => {
+                let mut entries = client.query(query.clone(), drain)?;
+                for entry in entries.by_ref() {
+                    if each(entry?).is_break() {
+                        break;
+                    }
+                }
+                let end = entries.end().cloned().map(|end| End {
+                    open_sessions: end.open_sessions,
+                    complete: end.complete,
+                    troubles: end.troubles,
+                });
+                return Ok(end.unwrap_or_default());
+            }
+        };
+        let troubles = state::scan(&folder, query, each)?;
         Ok(End {
-            open_sessions: 0,
+            complete: troubles.is_empty(),
             troubles: troubles.iter().map(ToString::to_string).collect(),
+            ..End::default()
         })
     }
 
@@ -104,7 +144,11 @@ impl Source {
         query: &Query,
         mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), RecordsError> {
-        let mut follow = Follow::new(self.folder(), query.clone())?;
+        let folder = match self {
+            Self::Named(folder) | Self::Left(folder) => folder,
+            Self::Daemon(client) => return follow_daemon(client, query, each),
+        };
+        let mut follow = Follow::new(&folder, query.clone())?;
         loop {
             let mut enough = ControlFlow::Continue(());
             follow.poll(|entry| {
@@ -118,11 +162,50 @@ impl Source {
             std::thread::sleep(POLL);
         }
     }
+}
 
-    fn folder(&self) -> &Path {
-        match self {
-            Self::Named(folder) | Self::Left(folder) => folder,
+/// The past is asked for when the present is on its way already, so that nothing falls between them;
+/// what is in both is shown once.
+fn follow_daemon(
+    client: Client,
+    query: &Query,
+    mut each: impl FnMut(Entry) -> ControlFlow<()>,
+) -> Result<(), RecordsError> {
+    let following = client.follow(query.clone())?;
+    let mut shown = HashSet::new();
+    if query.since.is_some() {
+        let past = client::connect()?.query(query.clone(), false)?;
+        for entry in past.collect_all()?.entries.into_iter().rev() {
+            shown.insert((entry.at, id(&entry.record)));
+            if each(entry).is_break() {
+                return Ok(());
+            }
         }
+    }
+    for followed in following {
+        let flow = match followed? {
+            Followed::Entry(entry) if shown.contains(&(entry.at, id(&entry.record))) => continue,
+            Followed::Entry(entry) => each(*entry),
+            Followed::Skipped(count) => {
+                eprintln!("pkgwarden: alerts that came too fast to be shown here: {count}");
+                ControlFlow::Continue(())
+            }
+        };
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn id(record: &Record) -> String {
+    match record {
+        Record::Alert(alert) | Record::Suppressed(alert) => alert.id.clone(),
+        Record::Health(health) => health.id.clone(),
+        Record::Session(report) => match report.installs.first() {
+            Some(install) => install.id.clone(),
+            None => report.started.clone(),
+        },
     }
 }
 

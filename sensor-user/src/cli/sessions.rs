@@ -12,7 +12,7 @@ use crate::alert::report::Report;
 use crate::sink::{self, Style};
 use crate::state::{Entry, Query, Record};
 
-/// Show install sessions, newest first: command, packages whose scripts ran, what they touched, verdict
+/// Show what each install ran and touched, newest first
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct SessionsArgs {
     /// From when on: 30m, 2h, 7d, today, 2026-01-31 or 2026-01-31T09:00:00Z

@@ -14,6 +14,11 @@ const FORMS: &str = "give a duration (30m, 2h, 1h30m, 7d), `today`, a date (2026
 pub(super) struct Since(Timestamp);
 
 impl Since {
+    /// From this time on.
+    pub(super) fn at(time: Timestamp) -> Self {
+        Self(time)
+    }
+
     /// CLOCK_REALTIME in nanoseconds, as the store has it.
     pub(super) fn nanoseconds(self) -> i64 {
         i64::try_from(self.0.as_nanosecond()).unwrap_or(i64::MIN)

@@ -8,6 +8,7 @@ use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use sensor_ebpf::abi::exec::VARIABLE_KEY;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
 
 use super::attach;
 use super::counters::Accounting;
@@ -85,6 +86,8 @@ pub struct Sensor {
     process_ring: AsyncFd<RingBuf<MapData>>,
     event_ring: AsyncFd<RingBuf<MapData>>,
     order: Order,
+    /// When the rings are read next: something was told to be in them, or waits for its order.
+    due: Option<Instant>,
     log: Option<EbpfLogger<log::Stderr>>,
     /// Connects come from the syscall's exit, addresses and all.
     connects_at_exit: bool,
@@ -150,6 +153,7 @@ impl Sensor {
             ebpf,
             hooks,
             order: Order::default(),
+            due: None,
             connects_at_exit,
         })
     }
@@ -221,17 +225,26 @@ impl Sensor {
     /// The next events, in order; waits until there are some. Nothing is lost if it is cancelled.
     pub async fn next(&mut self) -> Result<Vec<Event>, SensorError> {
         loop {
-            if self.order.is_empty() {
-                let (process, event) = (&mut self.process_ring, &mut self.event_ring);
-                tokio::select! {
-                    ready = process.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
-                    ready = event.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
+            // Kept over a cancelled call: readiness is told once, and the kernel tells no more of a
+            // ring that was not read since.
+            let due = match self.due {
+                Some(due) => due,
+                None => {
+                    if self.order.is_empty() {
+                        let (process, event) = (&mut self.process_ring, &mut self.event_ring);
+                        tokio::select! {
+                            ready = process.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
+                            ready = event.readable_mut() => ready.map(|mut ready| ready.clear_ready()),
+                        }
+                        .map_err(SensorError::Wait)?;
+                    }
+                    // One sleep serves two ends: records settle into their order, and a busy ring
+                    // wakes us once for many.
+                    *self.due.insert(Instant::now() + CADENCE)
                 }
-                .map_err(SensorError::Wait)?;
-            }
-            // One sleep serves two ends: records settle into their order, and a busy ring wakes us
-            // once for many.
-            tokio::time::sleep(CADENCE).await;
+            };
+            sleep_until(due).await;
+            self.due = None;
             let now = boottime()?;
             self.read();
             let events = self.order.take(now.saturating_sub(HOLD.as_nanos() as u64));

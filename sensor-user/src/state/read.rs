@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::error::{ReadError, Trouble, Troubles};
 use super::folder::Folder;
-use super::line::{self, First, Header};
+use super::line::{self, First, HEADER_BYTES, Header};
 use super::segment::{self, Backward, Line};
 use super::{Entry, Query};
 
@@ -83,9 +83,13 @@ impl Reached {
         each: &mut impl FnMut(Entry) -> ControlFlow<()>,
         troubles: &mut Troubles,
     ) -> io::Result<ControlFlow<()>> {
-        let Some(first) = segment::first_line(&file)? else {
+        let first = match segment::first_line(&file)? {
+            Some(first) => first,
             // Being begun.
-            return Ok(ControlFlow::Continue(()));
+            None if file.metadata()?.len() < HEADER_BYTES => {
+                return Ok(ControlFlow::Continue(()));
+            }
+            None => Vec::new(),
         };
         let segment = || name.to_owned();
         let header = match line::first(&first) {

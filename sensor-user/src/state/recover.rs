@@ -136,6 +136,7 @@ impl Recovered {
             troubles.push(Trouble::Damaged { segment, lines });
         }
         let Some(header) = header else {
+            self.latest = self.latest.max(Some(written(file)));
             troubles.push(Trouble::Header { segment });
             return Ok(Found::Other);
         };

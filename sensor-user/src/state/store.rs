@@ -83,7 +83,7 @@ pub struct Store {
     /// Segments were made or removed since the folder was synced.
     folder_changed: bool,
     /// flock(2): given back when the process ends, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -111,7 +111,7 @@ impl Store {
             latest,
             unsynced: Vec::new(),
             folder_changed: true,
-            _lock: lock,
+            lock,
         };
         store.expire();
         Ok((store, troubles))
@@ -291,6 +291,14 @@ impl Store {
             begun: now,
             written: now,
         })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that this process is just starting has the file open too,
+        // until its exec.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -1,5 +1,6 @@
 //! `check` over a recorded folder.
 
+use assert_cmd::Command;
 use pkgwarden::state::Entry;
 
 use crate::recorded::*;
@@ -70,4 +71,38 @@ fn the_gate_looks_only_at_what_it_was_told_to() {
     assert_eq!(status(&["--since", "3d", "--run-id", "4"]), 87);
     assert_eq!(status(&["--job", "build"]), 64);
     assert_eq!(pkgwarden(&folder, &["check"]).status.code(), Some(64));
+}
+
+/// In a mount namespace whose `/var/lib` holds the recorded folder and nothing else.
+#[test]
+fn for_root_the_daemons_folder_is_read_and_a_gate_says_that_it_does_not_run() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIP: needs root to mount another /var/lib");
+        return;
+    }
+    let folder = usual();
+    let ask = |words: &[&str]| {
+        let script = "mount -t tmpfs none /var/lib && cp -a \"$1\" /var/lib/pkgwarden && shift && \
+                      exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ]);
+        command.arg(folder.path());
+        command.arg(assert_cmd::cargo::cargo_bin("pkgwarden"));
+        command.env("PKGWARDEN_CONTROL", "/nonexistent/control");
+        command.args(words).output().unwrap()
+    };
+    let alerts = shown(&ask(&["alerts", "--format", "json"]));
+    assert_eq!(levels(&alerts), ["high", "low"]);
+    let output = ask(&["check", "--fail-on", "critical"]);
+    assert_eq!(output.status.code(), Some(87), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("the daemon is not running"), "{text}");
 }

@@ -1,5 +1,6 @@
 //! The verbs over what a daemon recorded, in a folder that the test makes.
 
+mod daemon;
 mod gate;
 mod recorded;
 

@@ -93,9 +93,17 @@ impl Verdict {
     /// All entries were taken.
     pub(super) fn end(&mut self, end: End) {
         self.open = end.open_sessions;
-        self.unseen.extend(end.troubles);
+        if !end.complete {
+            self.unseen.extend(end.troubles);
+            if self.unseen.is_empty() {
+                let reason = "the daemon says that something may be missing".to_owned();
+                self.unseen.push(reason);
+            }
+        }
         for health in std::mem::take(&mut self.health) {
-            if self.concerns(&health) {
+            // The daemon may have said so already, with its time.
+            let is_told = |told: &String| told.starts_with(&health.cause);
+            if self.concerns(&health) && !self.unseen.iter().any(is_told) {
                 self.unseen.push(health.cause);
             }
         }

@@ -59,6 +59,26 @@ proptest! {
 }
 
 #[test]
+fn a_segment_without_a_line_in_it_is_told_and_never_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FIRST);
+    fs::write(&path, vec![0; 10_000]).unwrap();
+    let (mut store, troubles) = Store::open(folder.path(), LIMITS).unwrap();
+    let header = Trouble::Header {
+        segment: FIRST.to_owned(),
+    };
+    assert_eq!(troubles, std::slice::from_ref(&header));
+    store.append(&[numbered(1)]).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), vec![0; 10_000]);
+    let query = Query {
+        since: Some(now() - 60 * SECOND),
+        ..everything()
+    };
+    let (entries, troubles) = read(folder.path(), &query).unwrap();
+    assert_eq!((entries.len(), troubles), (1, vec![header]));
+}
+
+#[test]
 fn a_later_versions_segment_is_left_as_it_is_and_the_log_goes_on_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let (mut store, _) = Store::open(folder.path(), LIMITS).unwrap();
