@@ -88,6 +88,9 @@ fn a_restart_in_the_middle_of_an_install_goes_on_with_its_session_and_states_the
 fn a_daemon_that_was_killed_says_how_long_it_was_away() {
     need!(require::live(), require::programs(&["npm"]));
     goes_on_and_states_the_gap(|mut daemon| {
+        let alerts = daemon.alerts();
+        let id = alerts.last().unwrap().text("/install/id").to_owned();
+        daemon.has_noted(&id);
         daemon.signal(Signal::SIGKILL);
         daemon.ended();
     });

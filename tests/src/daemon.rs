@@ -228,6 +228,14 @@ impl Daemon {
         })
     }
 
+    /// Waits until this install session is in what the next daemon would read.
+    pub fn has_noted(&self, id: &str) {
+        self.wait("a snapshot", || {
+            let snapshot = fs::read_to_string(self.out.join("state/open-sessions"));
+            snapshot.is_ok_and(|text| text.contains(id)).then_some(())
+        });
+    }
+
     /// The members of the lineage set, as the last snapshot has them.
     pub fn members(&self) -> Vec<u32> {
         let text = fs::read_to_string(self.out.join("state/open-sessions")).unwrap();

@@ -1,24 +1,30 @@
 //! Reads that watched code can make slow: on the blocking pool, with a deadline each.
 //!
 //! A read that does not come back (a FUSE mount, a network file system) keeps its thread. So after
-//! a few of them no further read is begun for the rest of the run: the sensor must not be stopped
-//! by what it watches. All reads of a batch are one piece of work for the pool: waking its thread
+//! a few of them no further read is begun for a while: the sensor must not be stopped by what it
+//! watches. A daemon tries again later, since one hostile package must not take the names of all later
+//! ones away; but there is an end to the threads that it gives for that. All reads of a batch are one piece of work for the pool: waking its thread
 //! and being woken costs more than most of them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_millis(100);
 const TIMEOUTS_ALLOWED: u32 = 3;
+/// After so long one more read is tried.
+const REST: Duration = Duration::from_secs(600);
+/// Threads that may hang for good.
+const TIMEOUTS_EVER: u32 = 16;
 
 /// Starts reads until too many have hung.
 #[derive(Debug, Default)]
 pub(super) struct Bounded {
     timeouts: u32,
+    last: Option<Instant>,
 }
 
 /// What is to be read, and what was.
@@ -66,6 +72,7 @@ impl Bounded {
                 continue;
             }
             self.timeouts += 1;
+            self.last = Some(Instant::now());
             work.turn += 1;
             if self.is_broken() || work.left.is_empty() {
                 break;
@@ -75,9 +82,10 @@ impl Bounded {
         std::mem::take(&mut locked(&work).answers)
     }
 
-    /// No read is begun any more.
+    /// No read is begun any more, or not yet again.
     pub(super) fn is_broken(&self) -> bool {
-        self.timeouts >= TIMEOUTS_ALLOWED
+        let rested = || self.last.is_none_or(|last| last.elapsed() >= REST);
+        self.timeouts >= TIMEOUTS_EVER || (self.timeouts >= TIMEOUTS_ALLOWED && !rested())
     }
 }
 
@@ -112,8 +120,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     fn run<T>(future: impl Future<Output = T>) -> T {

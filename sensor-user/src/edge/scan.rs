@@ -49,7 +49,7 @@ pub(super) fn look(process: ProcessKey, parent_pid: u32) -> Option<Look> {
         ..program(&held)?
     };
     match held.read("cmdline") {
-        Some(line) => (exec.args, exec.args_truncated) = command_line(&line),
+        Some(line) => (exec.args, exec.args_truncated) = command_line(&line, &exec.executable.path),
         None => exec.args_truncated = true,
     }
     match held.read("environ") {
@@ -101,7 +101,12 @@ fn text(link: OsString) -> Text {
     link.into_vec().into()
 }
 
-fn command_line(line: &[u8]) -> (Vec<Text>, bool) {
+/// The arguments, and whether there may have been others.
+fn command_line(line: &[u8], executable: &Text) -> (Vec<Text>, bool) {
+    if let Some(mut args) = title(line, executable) {
+        redact::args(&mut args);
+        return (args, true);
+    }
     let truncated = line.len() > 2 * ARGUMENT_PART;
     let mut args = match truncated {
         true => arguments(
@@ -113,6 +118,20 @@ fn command_line(line: &[u8]) -> (Vec<Text>, bool) {
     };
     redact::args(&mut args);
     (args, truncated)
+}
+
+/// npm writes over its arguments what it wants to be seen as: `npm install left-pad`, then zeros. That
+/// is one argument of several words and nothing behind it, which nobody else's are.
+fn title(line: &[u8], executable: &Text) -> Option<Vec<Text>> {
+    let end = line.iter().rposition(|&byte| byte != 0)? + 1;
+    let words = &line[..end];
+    let padded = line.len() > end + 1;
+    if !padded || words.contains(&0) || words.len() > ARGUMENT_PART || words.starts_with(b"/") {
+        return None;
+    }
+    let mut args = vec![Text::from(executable.basename())];
+    args.extend(words.split(|&byte| byte == b' ').map(Text::from));
+    (args.len() > 2).then_some(args)
 }
 
 fn variables(block: &[u8]) -> std::collections::BTreeMap<String, Text> {
@@ -176,6 +195,27 @@ mod tests {
         assert_eq!(exec.environment["npm_package_name"].as_bytes(), b"left-pad");
         assert!(!format!("{exec:?}").contains("SECRET-VALUE"), "{exec:?}");
         assert!(!exec.args_truncated && !exec.deleted && exec.inode != 0);
+    }
+
+    #[test]
+    fn what_npm_shows_in_the_place_of_its_arguments_is_read_as_its_command() {
+        let node = Text::from("/usr/bin/node");
+        let read = |line: &[u8]| command_line(line, &node);
+        let words = |args: &[Text]| {
+            let words: Vec<_> = args.iter().map(Text::to_str_lossy).collect();
+            words.join("|")
+        };
+        let (args, truncated) = read(b"npm install left-pad\0\0\0\0\0\0");
+        assert_eq!(words(&args), "node|npm|install|left-pad");
+        assert!(truncated);
+        let (args, truncated) = read(b"node\0/usr/bin/npm\0ci\0");
+        assert_eq!(words(&args), "node|/usr/bin/npm|ci");
+        assert!(!truncated);
+        assert_eq!(
+            words(&read(b"/opt/my app/run\0\0\0").0),
+            "/opt/my app/run||"
+        );
+        assert_eq!(words(&read(b"yarn\0\0\0").0), "yarn||");
     }
 
     #[test]

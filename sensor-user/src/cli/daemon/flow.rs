@@ -76,7 +76,7 @@ impl Flow {
         self.handle(batch.events).await;
         if self.edge.is_broken() && !self.edge_told {
             self.edge_told = true;
-            let cause = "three reads of watched packages' files did not come back in time; no more are begun";
+            let cause = "three reads of watched packages' files did not come back in time; for ten minutes no more are begun";
             self.health(Code::ReadRefused, cause.to_owned(), None);
         }
         self.flush();

@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::time::Instant;
 
 use super::run::course::seen_by;
 use super::run::options::WatchArgs;
@@ -158,7 +159,8 @@ fn watch(args: DaemonArgs) -> Result<(), DaemonError> {
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(8)
+        // Some may hang for good, each on a file of watched code.
+        .max_blocking_threads(24)
         .build()
         .map_err(DaemonError::Runtime)?;
     let ended = runtime.block_on(async {
@@ -185,6 +187,7 @@ fn watch(args: DaemonArgs) -> Result<(), DaemonError> {
             rules_sha256,
             adopted: Vec::new(),
             over_at: None,
+            last_end: Instant::now(),
         };
         let earlier = earlier.unwrap_or_else(|trouble| {
             service.flow.failing(trouble.to_string());

@@ -85,8 +85,15 @@ fn end(report: &mut Report) {
 pub(super) struct Going {
     /// What was told of them so far, by the install's id.
     pub(super) reports: BTreeMap<String, Report>,
+    /// Arguments of installers that live, as their exec had them: npm writes others over them.
+    pub(super) commands: HashMap<ProcessKey, Vec<Text>>,
     /// Installers that have ended, of which something lives.
     pub(super) gone: Vec<Gone>,
+}
+
+fn command(report: &Report) -> Vec<Text> {
+    let args = report.command.iter();
+    args.filter_map(|arg| Text::unescape(arg).ok()).collect()
 }
 
 /// An installer that ended while nobody watched.
@@ -105,9 +112,13 @@ impl Going {
         let Some(install) = session.report.installs.first() else {
             return;
         };
-        let Some(installer) = key(&install.id).filter(|key| !alive.contains(key)) else {
+        let Some(installer) = key(&install.id) else {
             return;
         };
+        if alive.contains(&installer) {
+            self.commands.insert(installer, command(&session.report));
+            return;
+        }
         let root = alive
             .iter()
             .find_map(|process| earlier.members.get(process));
@@ -130,12 +141,7 @@ impl Going {
 impl Gone {
     /// The installer as it was, so that what it left behind is part of its session.
     pub(super) fn found(&self) -> Event {
-        let args: Vec<Text> = self
-            .report
-            .command
-            .iter()
-            .filter_map(|arg| Text::unescape(arg).ok())
-            .collect();
+        let args = command(&self.report);
         let install = self.report.installs.first();
         let directory = install.map_or("", |install| &install.working_directory);
         self.event(Body::Found {

@@ -31,7 +31,8 @@ pub(super) struct Rounds {
 impl Service {
     pub(super) async fn look_after(&mut self) -> Result<(), SensorError> {
         self.rounds.number = self.rounds.number.wrapping_add(1);
-        self.flow.look_at_the_clock();
+        // Also where nothing happens: what an install left behind is told after a while.
+        self.drain().await?;
         // An exit between the look at a process and its entry was seen by nobody.
         for process in std::mem::take(&mut self.adopted) {
             self.sensor.forget_if_ended(process)?;

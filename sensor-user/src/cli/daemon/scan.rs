@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::flow::Flow;
 use super::resume::Going;
 use crate::edge::{boottime, executable_name};
-use crate::event::{Actor, Body, Event, Exec, Place, ProcessKey};
+use crate::event::{Actor, Body, Event, Exec, Place, ProcessKey, Text};
 use crate::kernel::{Member, Running, Sensor, SensorError};
 
 /// Looks at all processes; more only for a host that makes them faster than they can be counted.
@@ -84,6 +84,7 @@ impl Scan<'_> {
                         false => self.going.above(process),
                     },
                     resumed: earlier.is_some(),
+                    args: self.going.commands.get(&process).cloned(),
                 };
                 flow.found(&told, time).await;
             }
@@ -103,17 +104,23 @@ pub(super) struct Told {
     /// Where it is placed.
     parent: Option<ProcessKey>,
     resumed: bool,
+    /// What an earlier daemon saw it started with.
+    args: Option<Vec<Text>>,
 }
 
 impl Flow {
     /// Looks at the process, and tells the core of it.
     async fn found(&mut self, told: &Told, time: u64) {
         let look = self.edge.look(told.process, told.parent_pid).await;
-        let (exec, uid, cgroup) = match look {
+        let (mut exec, uid, cgroup) = match look {
             Some(look) => (look.exec, look.uid, look.cgroup),
             // It ended meanwhile, or keeps us from reading.
             None => (nameless(told), 0, 0),
         };
+        if let Some(args) = &told.args {
+            exec.args.clone_from(args);
+            exec.args_truncated = false;
+        }
         let event = Event {
             time,
             cpu: 0,

@@ -50,6 +50,8 @@ pub(super) struct Service {
     pub(super) adopted: Vec<ProcessKey>,
     /// When to look for sessions that are over.
     pub(super) over_at: Option<Instant>,
+    /// The same for the process that ended last.
+    pub(super) last_end: Instant,
 }
 
 impl Service {
@@ -82,10 +84,7 @@ impl Service {
                     Supervisor::alive();
                 }
                 _ = round.tick() => self.look_after().await?,
-                () = until(over) => {
-                    self.over_at = None;
-                    self.flow.count(boottime(), self.sensor.counters()?);
-                }
+                () = until(over) => self.look_for_what_is_over()?,
                 call = next(&mut self.control) => match call {
                     Some(call) => self.answer(call).await?,
                     None => {
@@ -156,11 +155,21 @@ impl Service {
         let counters = self.sensor.counters()?;
         self.runs.deliver(&events, &counters);
         let ended = |event: &Event| matches!(event.body, Body::Exit { .. });
-        if self.over_at.is_none() && events.iter().any(ended) {
-            self.over_at = Some(Instant::now() + OVER);
+        if events.iter().any(ended) {
+            let due = Instant::now() + OVER;
+            self.last_end = due;
+            self.over_at.get_or_insert(due);
         }
         self.rounds.news |= !events.is_empty();
         self.flow.batch(Batch { events, counters }).await;
+        Ok(())
+    }
+
+    /// An accounting makes the core look for install sessions whose last process has ended.
+    fn look_for_what_is_over(&mut self) -> Result<(), SensorError> {
+        self.flow.count(boottime(), self.sensor.counters()?);
+        // Where more ended since, the core may have looked just before.
+        self.over_at = Some(self.last_end).filter(|due| *due > Instant::now());
         Ok(())
     }
 
