@@ -4,6 +4,7 @@
 //! - [`journal`]: an alert read back from a real journald.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
+//! - [`load`]: as much as the machine can.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
 //! - [`quiet`]: honest packages.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
@@ -16,6 +17,7 @@ mod captures;
 mod container;
 mod journal;
 mod lineage;
+mod load;
 mod names;
 mod outputs;
 mod quiet;
