@@ -1,5 +1,4 @@
-//! Counts by the name of a kind. One is made for each batch of events, so it is one piece of memory:
-//! a tree with a string for each kind cost more than the events of a small batch.
+//! How many events there were, and what became of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,9 +7,38 @@ use std::ops::Index;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Count;
+/// Totals since the sensor started, by event kind. Generated = delivered + filtered + lost; what
+/// was delivered and not yet received is in flight.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    pub kinds: Kinds,
+    /// Processes that could not enter the lineage set.
+    pub lineage_full: u64,
+    /// Events that were handled after a later one: not lost, but their order is not certain.
+    #[serde(default)]
+    pub out_of_order: u64,
+    /// Events of the watched tree by processes of other users, which a daemon does not show to who
+    /// is not root. In no kind's count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+}
 
-/// Counts by kind, in the order of the names.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    pub generated: u64,
+    pub delivered: u64,
+    pub filtered: u64,
+    pub lost: u64,
+    pub received: u64,
+}
+
+/// Counts by kind, in the order of the names. One is made for each batch of events, so it is one piece
+/// of memory: a tree with a string for each kind cost more than the events of a small batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kinds(Vec<(Cow<'static, str>, Count)>);
 
