@@ -1,7 +1,8 @@
 //! Real commands on a real kernel. One module per concern:
 //!
 //! - [`seeds`]: the five tests that the project began with.
-//! - [`journal`]: an alert read back from a real journald.
+//! - [`journal`], [`journal_entries`], [`journal_outages`]: alerts read back from a real journald, well and unwell.
+//! - [`health`]: the sensor about itself.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
 //! - [`load`]: as much as the machine can.
@@ -15,12 +16,16 @@ mod accounting;
 mod acts;
 mod captures;
 mod container;
+mod health;
 mod journal;
+mod journal_entries;
+mod journal_outages;
 mod lineage;
 mod load;
 mod names;
 mod outputs;
 mod quiet;
+mod raised;
 mod refusals;
 mod rules;
 mod seeds;

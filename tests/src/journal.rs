@@ -153,12 +153,18 @@ impl Journal {
 
     /// What journalctl prints with these options.
     pub fn journalctl(&self, options: &[&str]) -> String {
+        let folder = format!("/run/log/journal/{}", self.machine);
+        let mut line = vec!["journalctl", "--no-pager", "--quiet", "-D", &folder];
+        line.extend(options);
+        self.inside(&line)
+    }
+
+    /// What a command prints that sees journald's own /run.
+    pub fn inside(&self, command: &[&str]) -> String {
         let enter = self.enter(Path::new("/"));
         let output = Command::new(&enter[0])
             .args(&enter[1..])
-            .args(["journalctl", "--no-pager", "--quiet", "-D"])
-            .arg(format!("/run/log/journal/{}", self.machine))
-            .args(options)
+            .args(command)
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()

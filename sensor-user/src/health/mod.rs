@@ -3,6 +3,8 @@
 
 mod code;
 pub mod metrics;
+#[cfg(test)]
+mod provoked;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::message::{health_message, message};
+use super::message::{health_message, shortened};
 use super::native::{Entry, NotSent, Socket};
 use super::{Record, SinkError};
 use crate::alert::escape::{json, terminal};
@@ -83,7 +83,9 @@ fn head(level: Level, message_id: u128, message: &str) -> Entry {
 /// print them as they are.
 fn alert_entry(alert: &Alert) -> Entry {
     let branch = alert.detection_branch;
-    let mut entry = head(alert.level, branch_message_id(branch), &message(alert));
+    let whole = json(alert);
+    let message = shortened(alert, &whole);
+    let mut entry = head(alert.level, branch_message_id(branch), &message);
     let mut indexed = |name, value: Option<String>| {
         entry.optional(name, value.as_deref().map(terminal).as_deref());
     };
@@ -116,7 +118,7 @@ fn alert_entry(alert: &Alert) -> Entry {
         "PKGWARDEN_RUN_ID",
         alert.ci.as_ref().and_then(|ci| ci.run_id.clone()),
     );
-    entry.field("PKGWARDEN_ALERT", &json(alert));
+    entry.field("PKGWARDEN_ALERT", &whole);
     entry
 }
 

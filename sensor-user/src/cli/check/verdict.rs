@@ -111,7 +111,7 @@ impl Verdict {
                     .push(format!("no install session {id} is recorded"));
             }
             (_, Some(id)) if nothing => {
-                self.unseen.push(format!("nothing of run {id} is recorded"))
+                self.unseen.push(format!("nothing of run {id} is recorded"));
             }
             _ => {}
         }
@@ -184,7 +184,7 @@ impl Verdict {
     }
 
     fn scope(&self) -> String {
-        let since = self.selection.since.map(|since| since.shown());
+        let since = self.selection.since.map(Since::shown);
         let since = since.map(|since| format!("since {since}"));
         let of = match (&self.selection.session, &self.selection.run) {
             (Some(id), _) => Some(format!("in session {id}")),

@@ -79,7 +79,7 @@ impl Runs {
     pub fn stop(&mut self, watcher: &mut impl Watcher) {
         for run in self.runs.values() {
             run.reply(Reply::Failed {
-                message: "the daemon was stopped".to_owned(),
+                message: "it was stopped".to_owned(),
             });
         }
         let clients: Vec<ClientId> = self.runs.keys().copied().collect();

@@ -39,7 +39,7 @@ pub(super) async fn run(
     let ended = tokio::select! {
         ended = run.serve(commands) => ended,
         _ = &mut writer => Ok(()),
-        () = shared.calls.closed() => Err("the daemon was stopped".to_owned()),
+        () = shared.calls.closed() => Err("it was stopped".to_owned()),
     };
     if let Err(message) = ended {
         run.reply(Reply::Failed { message });

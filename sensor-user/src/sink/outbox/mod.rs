@@ -11,6 +11,7 @@
 //! it was killed or its disk was full, is missing there; the other outputs and the store have it.
 
 mod disk;
+mod limits;
 mod notice;
 mod segment;
 mod spill;
@@ -25,6 +26,7 @@ use super::journald::entry;
 use super::native::{Entry, NotSent, Socket};
 use crate::health::metrics::{Dropped, OutboxFigures};
 use disk::{Disk, Done, Job, Waiting};
+pub use limits::Limits;
 pub use notice::Notice;
 use notice::Watch;
 use spill::{KeepError, Mark};
@@ -38,30 +40,6 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(1);
 /// Written to disk at once.
 const BATCH: usize = 1 << 20;
-
-/// How much may wait.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Entries in memory.
-    pub entries: usize,
-    /// Their bytes.
-    pub bytes: usize,
-    /// Bytes on disk.
-    pub spill_bytes: u64,
-    /// How long journald may take nothing before health says so.
-    pub patience: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            entries: 4096,
-            bytes: 8 << 20,
-            spill_bytes: 64 << 20,
-            patience: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Sends records to journald, now or later.
 #[derive(Debug)]
