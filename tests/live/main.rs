@@ -5,6 +5,7 @@
 //! - [`health`]: the sensor about itself.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
+//! - [`load`]: as much as the machine can.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
 //! - [`quiet`]: honest packages.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
@@ -23,6 +24,7 @@ mod journal;
 mod journal_entries;
 mod journal_outages;
 mod lineage;
+mod load;
 mod names;
 mod outputs;
 mod quiet;

@@ -9,9 +9,9 @@
     reason = "a field is documented where its name does not say it all"
 )]
 
+mod accounting;
 mod argument;
 pub mod capture;
-mod counters;
 mod read;
 pub mod redact;
 #[cfg(test)]
@@ -24,8 +24,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use accounting::{Count, Counters, Kinds};
 pub use argument::arguments;
-pub use counters::{Count, Counters, Kinds};
 pub use read::event as from_line;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};

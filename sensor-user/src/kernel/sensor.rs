@@ -111,7 +111,7 @@ impl Sensor {
     /// Loads the probes and attaches them. Nothing is watched yet.
     pub fn start(config: &SensorConfig) -> Result<Self, SensorError> {
         let object = OBJECT.ok_or(SensorError::NoObject)?;
-        let mut loader = LOADER.take().unwrap_or_else(EbpfLoader::new);
+        let mut loader = LOADER.take().unwrap_or_default();
         loader.btf(None);
         let (offsets, btf) = offsets::resolve()?;
         loader

@@ -11,7 +11,8 @@ use super::watcher::Watcher;
 use super::{Plan, say};
 
 const AIM: f64 = 30.0;
-const FORKS: &str = "for (1 .. shift) { my $p = fork // die $!; exit 0 unless $p; waitpid $p, 0 }";
+/// A subshell is a fork that exits.
+const FORKS: &str = "i=0; while [ $i -lt $0 ]; do ( : ); i=$((i + 1)); done";
 
 pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
     let watching = Watcher::Pkgwarden.start(stage)?;
@@ -32,7 +33,7 @@ pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
         command
             .args(["load", "timed"])
             .arg(took)
-            .args(["perl", "-e", FORKS, &each]);
+            .args(["sh", "-c", FORKS, &each]);
         forking.push(command.spawn()?);
     }
     let ended: Vec<_> = forking.iter_mut().map(Child::wait).collect();
@@ -60,7 +61,7 @@ pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
              since its start: after npm ci, and after processes that fork and exit, two at a time."
                 .to_owned(),
         ],
-        commands: vec![format!("perl -e '{FORKS}' {each}  # twice at once")],
+        commands: vec![format!("sh -c '{FORKS}' {each}  # twice at once")],
         figures,
         skipped: Vec::new(),
     })

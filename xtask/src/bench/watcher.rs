@@ -40,7 +40,7 @@ const AUDITED: [&str; 8] = [
 ];
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Whoever watches has caught up by then.
-const SETTLED: Duration = Duration::from_millis(500);
+const SETTLED: Duration = Duration::from_millis(300);
 
 impl Watcher {
     pub(super) const ALL: [Watcher; 4] = [
@@ -92,9 +92,14 @@ impl Watcher {
         stage: &'s Stage,
         options: &[&str],
     ) -> anyhow::Result<Watching<'s>> {
+        let mut notified = None;
         let child = match self {
             Watcher::Nobody => None,
-            Watcher::Pkgwarden => Some(daemon(stage, options)?),
+            Watcher::Pkgwarden => {
+                let (child, socket) = daemon(stage, options)?;
+                notified = Some(socket);
+                Some(child)
+            }
             Watcher::Bpftrace => Some(bpftrace(stage)?),
             Watcher::Auditd => Some(auditd(stage)?),
         };
@@ -102,6 +107,7 @@ impl Watcher {
             stage,
             watcher: self,
             child,
+            _notified: notified,
             before: 0.0,
         };
         std::thread::sleep(SETTLED);
@@ -115,6 +121,8 @@ pub(super) struct Watching<'s> {
     stage: &'s Stage,
     watcher: Watcher,
     child: Option<Child>,
+    /// What the daemon tells its supervisor; it says little more than READY.
+    _notified: Option<UnixDatagram>,
     before: f64,
 }
 
@@ -192,7 +200,7 @@ impl Drop for Watching<'_> {
     }
 }
 
-fn daemon(stage: &Stage, options: &[&str]) -> anyhow::Result<Child> {
+fn daemon(stage: &Stage, options: &[&str]) -> anyhow::Result<(Child, UnixDatagram)> {
     let (state, notify) = (stage.path("state"), stage.path("notify"));
     let _ = fs::remove_dir_all(&state);
     let _ = fs::remove_file(&notify);
@@ -227,9 +235,7 @@ fn daemon(stage: &Stage, options: &[&str]) -> anyhow::Result<Child> {
         }
     }
     stage.ready(begun.elapsed());
-    // What it says from here on has a reader too.
-    std::thread::spawn(move || while socket.recv(&mut message).is_ok() {});
-    Ok(child)
+    Ok((child, socket))
 }
 
 fn bpftrace(stage: &Stage) -> anyhow::Result<Child> {
