@@ -2,7 +2,7 @@
 # Installs what pkgwarden is built and tested with. It says what and why first, and does nothing,
 # without asking the package manager, when all of it is there.
 #
-# usage: xtask/bootstrap.sh GROUP...     (a group of xtask/packages: build selftest test)
+# usage: xtask/bootstrap.sh GROUP...     (a group of xtask/packages: build selftest test bench)
 #
 # A shell script, because there may be no cargo yet. Afterwards `cargo xtask` does the rest.
 set -eu

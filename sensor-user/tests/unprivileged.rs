@@ -369,3 +369,25 @@ fn launch_by_hand_is_refused() {
         .unwrap();
     assert_eq!(output.status.code(), Some(125), "{output:?}");
 }
+
+#[test]
+fn without_a_daemon_what_it_recorded_is_roots_to_read() {
+    for (words, status) in [
+        (&["alerts"][..], 77),
+        (&["alerts", "-f"], 77),
+        (&["sessions"], 77),
+        (&["explain", "c2b1f0d4-1f7e-5c3a-9a53-5f1f8f0a6b11"], 77),
+        // A gate that can't ask is no gate that lets through.
+        (&["check", "--fail-on", "high"], 87),
+    ] {
+        let output = pkgwarden()
+            .env("PKGWARDEN_CONTROL", "/nonexistent/control")
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        let said = stderr(&output);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("no daemon answers"), "{said}");
+    }
+}

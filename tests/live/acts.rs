@@ -274,6 +274,12 @@ fn an_open_through_io_uring_is_seen_as_what_it_is() {
     // What such a request does later can't be told for sure, and the session says so.
     let degraded = seen.report["completeness"]["degraded"].to_string();
     assert!(degraded.contains("io_uring"), "{seen:?}");
+    assert!(
+        seen.health
+            .iter()
+            .any(|health| health["code"] == "io_uring_used"),
+        "{seen:?}"
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Real commands on a real kernel. One module per concern:
 //!
 //! - [`seeds`]: the five tests that the project began with.
-//! - [`journal`]: an alert read back from a real journald.
+//! - [`journal`], [`journal_entries`], [`journal_outages`]: alerts read back from a real journald, well and unwell.
+//! - [`health`]: the sensor about itself.
 //! - [`lineage`]: attempts to leave the watched tree or to overfill it.
 //! - [`accounting`]: numbered acts, counted.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
@@ -14,11 +15,15 @@ mod accounting;
 mod acts;
 mod captures;
 mod container;
+mod health;
 mod journal;
+mod journal_entries;
+mod journal_outages;
 mod lineage;
 mod names;
 mod outputs;
 mod quiet;
+mod raised;
 mod refusals;
 mod rules;
 mod seeds;

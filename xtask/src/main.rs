@@ -3,6 +3,7 @@
 //! A task prints what it runs, stops with one sentence when it can't go on, and is safe to repeat.
 //! Nothing is installed into the system from here but by `xtask/bootstrap.sh`.
 
+mod bench;
 mod build;
 mod deny;
 mod package;
@@ -28,7 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Install what building and testing need: Debian packages, bpf-linker.
-    Setup,
+    Setup(setup::Arguments),
     /// Build target/release/pkgwarden, with the eBPF programs and the shipped rules in it.
     Build,
     /// Make target/debian/*.deb of what `build` made.
@@ -39,6 +40,8 @@ enum Task {
     Test(test::Arguments),
     /// Check what the compiler doesn't: file lengths, SAFETY comments, words that don't belong.
     Tidy,
+    /// Measure what watching costs, beside auditd and bpftrace, into docs/benchmarks.md.
+    Bench(bench::Arguments),
     /// Boot other kernels and watch one small scenario on each.
     Vm(vm::Arguments),
 }
@@ -61,7 +64,8 @@ fn perform(arguments: Arguments) -> anyhow::Result<()> {
         sh.change_dir(workspace::root());
     }
     match arguments.task {
-        Task::Setup => setup::everything(&sh),
+        Task::Setup(arguments) => setup::run(&sh, &arguments),
+        Task::Bench(arguments) => bench::run(&sh, &arguments),
         Task::Build => build::pkgwarden(&sh).map(drop),
         Task::Package(arguments) => package::run(&sh, &arguments),
         Task::Run(arguments) => run::run(&sh, &arguments),

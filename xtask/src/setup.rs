@@ -46,6 +46,22 @@ const CARGO_DENY: Tool = Tool {
     needs: "a C compiler",
 };
 
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also what `cargo xtask bench` compares with.
+    #[arg(long)]
+    bench: bool,
+}
+
+pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
+    everything(sh)?;
+    if arguments.bench {
+        let bootstrap = workspace::root().join("xtask/bootstrap.sh");
+        cmd!(sh, "{bootstrap} bench").quiet().run()?;
+    }
+    Ok(())
+}
+
 /// Installs all that building and testing need.
 pub(crate) fn everything(sh: &Shell) -> anyhow::Result<()> {
     let bootstrap = workspace::root().join("xtask/bootstrap.sh");

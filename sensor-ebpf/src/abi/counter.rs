@@ -20,5 +20,13 @@ wire! {
 /// the lineage set.
 pub const LINEAGE: u32 = super::kind::COUNT;
 
-/// Slots of the counter map.
-pub const SLOTS: u32 = LINEAGE + 1;
+/// Slots of a CPU's counts.
+pub const SLOTS: usize = LINEAGE as usize + 1;
+
+wire! {
+    /// All counts of one CPU: one value, so that one call reads them.
+    pub struct Counts {
+        /// By kind; then [`LINEAGE`].
+        pub slots: [Count; SLOTS],
+    }
+}

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use sensor_ebpf::abi::{
     Header,
-    counter::{self, Count},
+    counter::{self, Counts},
     lineage::Lineage,
 };
 
@@ -25,7 +25,7 @@ static PROCESS_RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 static EVENT_RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 
 #[map]
-static COUNTERS: PerCpuArray<Count> = PerCpuArray::with_max_entries(counter::SLOTS, 0);
+static COUNTERS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
 static SEQUENCE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
@@ -48,11 +48,18 @@ enum Outcome {
 /// Adds one. Atomic although the slot is this CPU's own: cgroup programs can be preempted.
 #[inline(always)]
 fn count(slot: u32, outcome: Outcome) {
-    let Some(counts) = COUNTERS.get_ptr_mut(slot) else {
+    let Some(counts) = COUNTERS.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: a map value, which lives as long as the program.
+    let slot = slot as usize;
+    if slot >= counter::SLOTS {
+        return;
+    }
+    // SAFETY: a map value, which lives as long as the program; the slot is one of its own.
     let cell = unsafe {
+        let counts = (&raw mut (*counts).slots)
+            .cast::<counter::Count>()
+            .add(slot);
         match outcome {
             Outcome::Generated => &raw mut (*counts).generated,
             Outcome::Delivered => &raw mut (*counts).delivered,

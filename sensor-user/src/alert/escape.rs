@@ -92,7 +92,8 @@ pub fn json(value: &impl Serialize) -> String {
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, Harmless);
     match value.serialize(&mut serializer) {
-        Ok(()) => String::from_utf8_lossy(&out).into_owned(),
+        Ok(()) => String::from_utf8(out)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         // Only maps with keys that are not strings fail, and none of ours has such.
         Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
     }
@@ -105,6 +106,10 @@ impl serde_json::ser::Formatter for Harmless {
     where
         W: ?Sized + io::Write,
     {
+        // Nearly every text is as it should be.
+        if fragment.is_ascii() && !fragment.contains(['#', '\x7f']) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut plain = 0;
         let mut last = '\0';
         for (at, c) in fragment.char_indices() {

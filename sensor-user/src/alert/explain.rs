@@ -1,7 +1,10 @@
 //! One alert told whole: who started whom, when, what matched, and what to do.
 
+use super::escape::terminal;
+use super::later::later;
 use super::limit::cut;
-use super::page::{Page, Style, colour};
+use super::page::{Page, Style, colour, columns};
+use super::report::Report;
 use super::row::{account, basename, command_line};
 use super::schema::{Alert, Completeness, ObservedWord, ProcessShort};
 use super::summary::{endpoint, package_name};
@@ -15,14 +18,23 @@ const WIDTH: usize = 80;
 /// Of one command line in the tree.
 const COMMAND: usize = 400;
 
+/// Of the name of a file beside its command line.
+const NAME: usize = 64;
+
 /// Of one value of the evidence.
 const VALUE: usize = 2_000;
 
 /// Deeper processes stand below each other.
 const DEEPEST: usize = 8;
 
-/// The page of an alert. `playbook` is its rule's, where the rule is known here.
-pub fn alert_page(alert: &Alert, playbook: Option<&Playbook>, style: Style) -> String {
+/// The page of an alert. `playbook` is its rule's, where the rule is known here; `report` its
+/// session's, where that is recorded.
+pub fn alert_page(
+    alert: &Alert,
+    playbook: Option<&Playbook>,
+    report: Option<&Report>,
+    style: Style,
+) -> String {
     let mut page = Page::new(WIDTH, style);
     let level = level_name(alert.level).to_uppercase();
     page.headline(&level, colour(alert.level), &alert.summary);
@@ -34,7 +46,11 @@ pub fn alert_page(alert: &Alert, playbook: Option<&Playbook>, style: Style) -> S
     origin(&mut page, alert);
     rule(&mut page, alert);
     seen(&mut page, &alert.completeness);
+    if let Some(report) = report {
+        later(&mut page, alert, report);
+    }
     actions(&mut page, alert, playbook);
+    fields(&mut page, alert);
     page.finish()
 }
 
@@ -68,7 +84,7 @@ fn tree(page: &mut Page, alert: &Alert) {
     page.section("Process tree");
     let mut depth = 0;
     for ancestor in alert.ancestry.iter().rev() {
-        page.line(&branch(depth), &ancestor_line(ancestor));
+        page.line(&branch(depth, ancestor.pid), &ancestor_line(ancestor));
         depth += 1;
     }
     let process = &alert.process;
@@ -80,24 +96,18 @@ fn tree(page: &mut Page, alert: &Alert) {
     .iter()
     .filter_map(|&(is, mark)| is.then_some(mark))
     .collect();
-    page.marked(
-        &branch(depth),
-        &format!(
-            "{} {}{marks}",
-            process.pid,
-            told(&process.executable, &process.args)
-        ),
-    );
+    let line = format!("{}{marks}", told(&process.executable, &process.args));
+    page.marked(&branch(depth, process.pid), &line);
     page.item("executable", &process.executable);
     page.optional("script", process.script.as_deref());
     page.optional("sha256", process.hash.as_ref().map(|h| h.sha256.as_str()));
     page.item("in", &process.working_directory);
 }
 
-fn branch(depth: usize) -> String {
+fn branch(depth: usize, pid: u32) -> String {
     match depth.min(DEEPEST) {
-        0 => "  ".to_owned(),
-        depth => format!("  {}└─ ", "   ".repeat(depth - 1)),
+        0 => format!("  {pid} "),
+        depth => format!("  {}└─ {pid} ", "   ".repeat(depth - 1)),
     }
 }
 
@@ -107,20 +117,19 @@ fn ancestor_line(process: &ProcessShort) -> String {
     } else {
         ""
     };
-    format!(
-        "{} {}{mark}",
-        process.pid,
-        told(&process.executable, &process.args)
-    )
+    format!("{}{mark}", told(&process.executable, &process.args))
 }
 
 /// The command line, and the file that ran where the first word does not tell it.
 fn told(executable: &str, args: &[String]) -> String {
     let file = basename(executable);
     match args.first() {
-        None => file.to_owned(),
+        None => cut(file, NAME),
         Some(first) if basename(first) == file => cut(&command_line(args), COMMAND),
-        Some(_) => format!("{} ({file})", cut(&command_line(args), COMMAND)),
+        Some(_) => {
+            let line = cut(&command_line(args), COMMAND);
+            format!("{line} ({})", cut(file, NAME))
+        }
     }
 }
 
@@ -184,10 +193,24 @@ fn evidence(page: &mut Page, alert: &Alert) {
             ),
         );
     }
-    for (field, value) in &evidence.fields {
-        page.line("  ", &format!("{field} = {}", cut(value, VALUE)));
-    }
     page.optional("suppressed", evidence.suppressed_by.as_deref());
+}
+
+/// Last, because most of it stands above in words. The names are Sigma's, but a pasted alert may say
+/// what it likes.
+fn fields(page: &mut Page, alert: &Alert) {
+    if alert.evidence.fields.is_empty() {
+        return;
+    }
+    page.section("All fields that rules could ask for");
+    for (field, value) in &alert.evidence.fields {
+        let start = format!("  {} = ", terminal(field));
+        let value = cut(value, VALUE);
+        match columns(&start) <= WIDTH / 2 {
+            true => page.line(&start, &value),
+            false => page.line("  ", &format!("{field} = {value}")),
+        }
+    }
 }
 
 fn target(page: &mut Page, alert: &Alert) {
@@ -274,21 +297,24 @@ fn seen(page: &mut Page, completeness: &Completeness) {
     page.line(
         "  ",
         &if completeness.complete {
-            format!(
-                "Everything: every probe was attached and none of {} events was lost.",
-                completeness.generated
-            )
+            let lost = match completeness.generated {
+                0 => "nothing was lost".to_owned(),
+                events => format!("none of {events} events was lost"),
+            };
+            format!("Everything: every probe was attached and {lost}.")
         } else {
-            format!(
-                "Not everything: {} of {} events were lost{}.",
-                completeness.lost,
-                completeness.generated,
-                if completeness.started_late {
-                    ", and the watch started late"
-                } else {
-                    ""
-                }
-            )
+            let mut why = Vec::new();
+            if completeness.lost > 0 {
+                let (lost, all) = (completeness.lost, completeness.generated);
+                why.push(format!("{lost} of {all} events were lost"));
+            }
+            if completeness.started_late {
+                why.push("the watch started late".to_owned());
+            }
+            match why.is_empty() {
+                true => "Not everything.".to_owned(),
+                false => format!("Not everything: {}.", why.join(", and ")),
+            }
         },
     );
     for sentence in &completeness.degraded {

@@ -7,6 +7,7 @@ pub mod escape;
 pub mod explain;
 pub mod id;
 pub mod json_schema;
+mod later;
 pub mod limit;
 pub mod page;
 pub mod paste;

@@ -1,30 +1,38 @@
-//! `pkgwarden explain FILE|-`: an alert told whole, on any machine.
+//! `pkgwarden explain ALERT-ID|FILE|-`: an alert told whole, from what the daemon recorded or, on any
+//! machine, from a pasted one.
+
+mod stored;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use super::records::StateArgs;
 use crate::alert::escape::terminal;
 use crate::alert::explain::{alert_page, health_page};
 use crate::alert::page::Style;
 use crate::alert::paste::{self, PasteError, Pasted};
 use crate::detect::Playbook;
+use stored::{Found, StoredError};
 
 /// An alert has at most 256 KiB; this is hundreds of the largest.
 const INPUT_BYTES: u64 = 64 << 20;
 
 /// Show the tree, timeline, evidence, rule and playbook of an alert.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
-    /// A file with an alert as JSON, several as NDJSON, or an entry from `journalctl -o json
-    /// --all`; `-` reads standard input.
-    #[arg(value_name = "FILE|-")]
-    pub file: PathBuf,
+pub(super) struct Args {
+    /// The id of a recorded alert, or its first six characters or more; a file with an alert as
+    /// JSON, several as NDJSON, or an entry from `journalctl -o json --all`; `-` reads standard input
+    #[arg(value_name = "ALERT-ID|FILE|-")]
+    what: PathBuf,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 /// Why nothing was explained.
 #[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
+pub(super) enum ExplainError {
     /// The input can't be read.
     #[error("can't read {input}: {source}")]
     Read {
@@ -57,18 +65,44 @@ pub enum ExplainError {
         /// What and where.
         source: PasteError,
     },
+    /// What was recorded does not have it.
+    #[error(transparent)]
+    Stored(StoredError),
     /// The page can't be written.
     #[error("can't write the explanation: {0}")]
     Write(io::Error),
 }
 
+impl ExplainError {
+    /// The status that it ends with.
+    pub(super) fn status(&self) -> ExitCode {
+        match self {
+            Self::Stored(StoredError::Records(error)) => error.status(),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
 /// Explains everything in the input on standard output. `playbook` finds a rule's by its id.
-pub fn run(args: &Args, playbook: &dyn Fn(&str) -> Option<Playbook>) -> Result<(), ExplainError> {
+pub(super) fn run(
+    args: &Args,
+    playbook: &dyn Fn(&str) -> Option<Playbook>,
+) -> Result<(), ExplainError> {
     let no_color = std::env::var_os("NO_COLOR");
     let out = io::stdout();
     let style = Style::choose(out.is_terminal(), no_color.as_deref());
-    let name = args.file.as_path();
-    if name == Path::new("-") {
+    let name = args.what.as_path();
+    if let Some(id) = name.to_str().filter(|name| stored::is_id(name)) {
+        let found = stored::find(id, &args.state).map_err(ExplainError::Stored)?;
+        let page = match found {
+            Found::Alert(alert, report) => {
+                let playbook = playbook(&alert.rule.id);
+                alert_page(&alert, playbook.as_ref(), report.as_deref(), style)
+            }
+            Found::Health(health) => health_page(&health, style),
+        };
+        show(&page, out)
+    } else if name == Path::new("-") {
         explain(io::stdin().lock(), "standard input", playbook, style, out)
     } else {
         let input = format!("`{}`", terminal(&name.to_string_lossy()));
@@ -85,7 +119,7 @@ fn explain(
     input: &str,
     playbook: &dyn Fn(&str) -> Option<Playbook>,
     style: Style,
-    mut out: impl Write,
+    out: impl Write,
 ) -> Result<(), ExplainError> {
     let text = read(from, input)?;
     let found = paste::read(&text).map_err(|source| ExplainError::Paste {
@@ -95,11 +129,17 @@ fn explain(
     let pages: Vec<String> = found
         .iter()
         .map(|record| match record {
-            Pasted::Alert(alert) => alert_page(alert, playbook(&alert.rule.id).as_ref(), style),
+            Pasted::Alert(alert) => {
+                alert_page(alert, playbook(&alert.rule.id).as_ref(), None, style)
+            }
             Pasted::Health(health) => health_page(health, style),
         })
         .collect();
     let text = pages.join(&format!("\n{}\n\n", "─".repeat(80)));
+    show(&text, out)
+}
+
+fn show(text: &str, mut out: impl Write) -> Result<(), ExplainError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // `explain x | head` has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -175,7 +215,8 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let args = Args {
-            file: "/nonexistent/a\nb".into(),
+            what: "/nonexistent/a\nb".into(),
+            state: StateArgs { state: None },
         };
         assert_eq!(
             run(&args, &|_| None).unwrap_err().to_string(),

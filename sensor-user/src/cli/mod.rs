@@ -1,15 +1,20 @@
 //! One file per verb. What is typed ends here; each verb does its work and gives an exit status.
 
+mod alerts;
+mod check;
 mod daemon;
 mod doctor;
-pub mod explain;
+mod explain;
 mod generate;
 mod launch;
+mod records;
 pub mod replay;
 pub mod rules;
 mod run;
 mod selftest;
 mod sensor;
+mod sessions;
+mod since;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,7 +42,10 @@ struct Cli {
 enum Verb {
     Run(Box<run::RunArgs>),
     Daemon(Box<daemon::DaemonArgs>),
+    Check(check::CheckArgs),
+    Alerts(alerts::AlertsArgs),
     Explain(explain::Args),
+    Sessions(sessions::SessionsArgs),
     Replay(replay::ReplayArgs),
     Rules(rules::RulesArgs),
     Selftest(selftest::SelftestArgs),
@@ -79,7 +87,10 @@ fn dispatch(verb: Verb) -> ExitCode {
     match verb {
         Verb::Run(args) => run::run(*args),
         Verb::Daemon(args) => daemon::daemon(*args),
+        Verb::Check(args) => check::check(&args),
+        Verb::Alerts(args) => alerts::alerts(&args),
         Verb::Explain(args) => explain(&args),
+        Verb::Sessions(args) => sessions::sessions(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Rules(args) => rules::run(&args),
         Verb::Selftest(args) => selftest::selftest(&args),
@@ -105,7 +116,7 @@ fn explain(args: &explain::Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pkgwarden: {error}");
-            ExitCode::FAILURE
+            error.status()
         }
     }
 }

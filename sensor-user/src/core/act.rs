@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::alert::schema::{EventWord, ObservedWord};
 use crate::attribution::folder_holds;
-use crate::detect::{Branch, Category, Field, Subject};
+use crate::detect::{Branch, Category, Field, Subject, Value};
 use crate::event::{Body, Observed, Socket, Text, Transport};
 use crate::lineage::Image;
 use crate::names::{self, Class, Trust};
@@ -180,15 +180,20 @@ impl Act<'_> {
                 let ip = socket.ip.map(names::canonical);
                 subject.set(Field::DestinationIp, ip.map(|ip| ip.to_string()));
                 subject.set(Field::DestinationPort, ip.map(|_| u32::from(socket.port)));
-                subject.set(Field::Protocol, Some(transport(socket.transport)));
+                let protocol = Value::Word(transport(socket.transport));
+                subject.set(Field::Protocol, Some(protocol));
                 subject.set(Field::Initiated, Some(true));
-                subject.set(Field::DestinationClass, class(socket).map(Class::name));
-                subject.set(Field::DestinationResolved, ip.map(|_| RESOLVED));
+                subject.set(
+                    Field::DestinationClass,
+                    class(socket).map(|class| Value::Word(class.name())),
+                );
+                let resolved = ip.map(|_| Value::Word(RESOLVED));
+                subject.set(Field::DestinationResolved, resolved);
                 subject.set(Field::DestinationTrusted, Some(moment.trusted));
                 subject.set(Field::SocketPath, socket.path.as_ref().map(lossy));
             }
             Object::RawSocket => {
-                subject.set(Field::Protocol, Some("raw"));
+                subject.set(Field::Protocol, Some(Value::Word("raw")));
                 subject.set(Field::Initiated, Some(true));
             }
             Object::File(file) => file.fill(subject, self.category, moment),
@@ -202,10 +207,11 @@ pub(super) const RESOLVED: &str = "unknown";
 /// Sets whether all of `paths` lie in the package's own folder, and in the project.
 fn inside(subject: &mut Subject, paths: &[&str], moment: &Moment<'_>) {
     let context = &moment.process.context;
-    let package = context.package.as_ref().map(|package| package.borrow());
-    let folder = package.and_then(|package| package.path.clone());
-    let in_package =
-        folder.is_some_and(|folder| paths.iter().all(|path| folder_holds(&folder, path)));
+    let in_package = context.package.as_ref().is_some_and(|package| {
+        let package = package.borrow();
+        let folder = package.path.as_deref();
+        folder.is_some_and(|folder| paths.iter().all(|path| folder_holds(folder, path)))
+    });
     let in_project = paths.iter().all(|path| context.in_project(path));
     subject.set(Field::InsidePackage, Some(in_package));
     subject.set(Field::InsideProject, Some(in_project));

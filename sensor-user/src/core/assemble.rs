@@ -7,7 +7,7 @@ use crate::alert::schema::{
     RuleReference, Sensor,
 };
 use crate::alert::{id, limit, row, summary};
-use crate::detect::{Hit, Subject, Value};
+use crate::detect::{Hit, Subject};
 use crate::event::Text;
 use crate::lineage::Node;
 
@@ -155,14 +155,7 @@ fn actor(moment: &Moment<'_>) -> String {
 fn fields(subject: &Subject) -> BTreeMap<String, String> {
     subject
         .fields()
-        .map(|(field, value)| {
-            let value = match value {
-                Value::Text(text) => text.to_string(),
-                Value::Number(number) => number.to_string(),
-                Value::Flag(flag) => flag.to_string(),
-            };
-            (field.name().to_owned(), value)
-        })
+        .map(|(field, value)| (field.name().to_owned(), value.text().into_owned()))
         .collect()
 }
 
@@ -253,7 +246,7 @@ fn file(act: &Act<'_>) -> Option<File> {
         operation: file.operation.to_owned(),
         mode: file.octal_mode(),
         flags: file.flags.map(|flags| format!("{flags:#o}")),
-        outcome: file.outcome(),
+        outcome: file.outcome().into_owned(),
         hash: None,
         size: None,
     })

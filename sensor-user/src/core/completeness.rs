@@ -87,6 +87,12 @@ impl Core {
         if blots.gap {
             degraded.push("the sensor was not running throughout".to_owned());
         }
+        let withheld = now.withheld.saturating_sub(since.withheld);
+        if withheld > 0 {
+            degraded.push(format!(
+                "{withheld} events of processes of other users were not shown: the daemon has them"
+            ));
+        }
         let lost = sum(|count| count.lost);
         Completeness {
             generated: sum(|count| count.generated),
@@ -97,6 +103,7 @@ impl Core {
             complete: lost == 0
                 && lost_by_kind.is_empty()
                 && full == 0
+                && withheld == 0
                 && !self.start.blind
                 && !blots.late
                 && !blots.io_uring
@@ -118,7 +125,7 @@ pub(super) fn lost_between(before: &Counters, after: &Counters) -> BTreeMap<Stri
         .keys()
         .map(|kind| {
             let more = lost(after, kind).saturating_sub(lost(before, kind));
-            (kind.clone(), more)
+            (kind.to_owned(), more)
         })
         .filter(|(_, more)| *more > 0)
         .collect()

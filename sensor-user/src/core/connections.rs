@@ -1,7 +1,8 @@
 //! Where a session connected to, and how that ended.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::HashMap;
 use nix::errno::Errno;
 
 use crate::alert::report::Connection;

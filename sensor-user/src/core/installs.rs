@@ -1,8 +1,10 @@
 //! The install sessions of a daemon: each counted on its own, and told when it is over. A run is one
 //! session, whose report is the watch's own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::attribution::CiStep;

@@ -20,8 +20,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container};
@@ -110,8 +111,8 @@ impl Core {
             counters: Counters::default(),
             counters_before: Counters::default(),
             lost_to_tell: 1,
-            containers: HashMap::new(),
-            users: HashMap::new(),
+            containers: HashMap::default(),
+            users: HashMap::default(),
         }
     }
 
@@ -362,6 +363,11 @@ impl Core {
         let alive = self.lineage.alive(self.start.root);
         self.tally
             .report(alive, self.host_clock(), &self.users, completeness)
+    }
+
+    /// How many rules there are.
+    pub fn rules(&self) -> usize {
+        self.rules.rules().len()
     }
 
     /// Execs that failed; they start nothing, so no rule sees them.

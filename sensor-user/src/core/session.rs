@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::HashMap as QuickMap;
+
 use crate::event::{Counters, ProcessKey};
 use crate::lineage::{Lineage, Process};
 
@@ -13,7 +15,7 @@ const KEPT: usize = 4096;
 /// All open sessions, by the process each began with.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    open: HashMap<ProcessKey, Session>,
+    open: QuickMap<ProcessKey, Session>,
     most: usize,
 }
 

@@ -1,11 +1,13 @@
 //! The fields that every event of a process has. Built once for each state of a process, since one
 //! process causes many events.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::detect::{Category, Field, Subject};
-use crate::lineage::{Node, Process};
+use foldhash::HashMap;
+
+use crate::alert::schema::Container;
+use crate::detect::{Category, Field, ProcessFields, Subject};
+use crate::lineage::Node;
 
 use super::moment::Moment;
 
@@ -15,11 +17,32 @@ const ANCESTOR_BYTES: usize = 4096;
 const KEPT: usize = 1024;
 const KEPT_BYTES: usize = 32 << 20;
 
-/// Subjects without the fields of an act, by the stamp of the process.
+/// The fields of processes, by the stamp of the process.
 #[derive(Debug, Default)]
 pub(super) struct Subjects {
-    kept: HashMap<u64, Subject>,
+    kept: HashMap<u64, Kept>,
     bytes: usize,
+}
+
+/// The fields of a process, and what they were made from besides it.
+#[derive(Debug)]
+struct Kept {
+    fields: Rc<ProcessFields>,
+    uid: u32,
+    user: Option<Rc<str>>,
+    container: Option<Rc<Container>>,
+}
+
+impl Kept {
+    fn is_of(&self, moment: &Moment<'_>) -> bool {
+        let same = |a: &Option<Rc<Container>>, b: &Option<Rc<Container>>| match (a, b) {
+            (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        self.uid == moment.actor.uid
+            && self.user == moment.user
+            && same(&self.container, &moment.container)
+    }
 }
 
 impl Subjects {
@@ -32,32 +55,42 @@ impl Subjects {
     /// The fields that do not depend on the act.
     pub(super) fn of(&mut self, moment: &Moment<'_>, computer: &str) -> Subject {
         let stamp = moment.process.stamp;
-        let mut subject = match self.kept.get(&stamp) {
-            Some(subject) => subject.clone(),
+        let fields = match self.kept.get(&stamp).filter(|kept| kept.is_of(moment)) {
+            Some(kept) => Rc::clone(&kept.fields),
             None => {
-                let (subject, bytes) = build(moment.process, computer);
-                self.bytes += bytes;
-                if self.kept.len() >= KEPT || self.bytes > KEPT_BYTES {
+                let (fields, bytes) = build(moment, computer);
+                let fields = Rc::new(fields);
+                if self.kept.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
                     self.forget();
                 }
-                self.kept.insert(stamp, subject.clone());
-                subject
+                self.bytes += bytes;
+                self.kept.insert(
+                    stamp,
+                    Kept {
+                        fields: Rc::clone(&fields),
+                        uid: moment.actor.uid,
+                        user: moment.user.clone(),
+                        container: moment.container.clone(),
+                    },
+                );
+                fields
             }
         };
-        subject.set(Field::Uid, Some(moment.actor.uid));
-        subject.set(Field::User, moment.user.clone());
-        if let Some(container) = &moment.container {
-            subject.set(Field::ContainerId, Some(container.id.as_str()));
-            subject.set(Field::ContainerImage, container.image.as_deref());
-        }
-        subject
+        // The category is the act's to set.
+        Subject::of(Category::ProcessCreation, fields)
     }
 }
 
-fn build(process: &Process, computer: &str) -> (Subject, usize) {
-    // The category is the act's to set.
-    let mut subject = Subject::new(Category::ProcessCreation);
+fn build(moment: &Moment<'_>, computer: &str) -> (ProcessFields, usize) {
+    let process = moment.process;
+    let mut subject = ProcessFields::default();
     let mut set = |field, value: Option<Rc<str>>| subject.set(field, value);
+    set(Field::User, moment.user.clone());
+    if let Some(container) = &moment.container {
+        set(Field::ContainerId, Some(container.id.as_str().into()));
+        let image = container.image.as_deref();
+        set(Field::ContainerImage, image.map(Into::into));
+    }
     let context = &process.context;
     set(
         Field::Computer,
@@ -98,6 +131,7 @@ fn build(process: &Process, computer: &str) -> (Subject, usize) {
         let injected = first.is_some_and(|first| image.loading.differs_from(first));
         subject.set(Field::ImageInjected, injected.then_some(true));
     }
+    subject.set(Field::Uid, Some(moment.actor.uid));
     subject.set(Field::ProcessId, Some(process.node.key.pid));
     let ancestors = process.node.ancestors();
     let mut bytes = 0;

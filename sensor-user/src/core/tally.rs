@@ -1,8 +1,10 @@
 //! What the report says: everything counted that is no alert of its own.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::alert::report::{AlertsBy, PackageRun, Report};
 use crate::alert::schema::{Alert, Completeness, Install, User};

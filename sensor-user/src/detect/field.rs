@@ -35,14 +35,14 @@ macro_rules! fields {
 pub struct UnknownField;
 
 fields! {
-    // Every category.
+    // Every category: what a process has, whatever it does.
     Image, CommandLine, CurrentDirectory, User, ProcessId, ParentImage, ParentCommandLine,
     ParentProcessId, Computer, Script, AncestorImages, AncestorCommandLines, CommandLineTruncated,
     Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
     LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
     ImageInjected,
-    // process_creation
+    // process_creation; from here on fields of the act.
     Hashes, LogonId,
     // network_connection
     DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
@@ -55,6 +55,14 @@ fields! {
 }
 
 impl Field {
+    /// How many of them, from the first on, all acts of a process share.
+    pub(super) const OF_PROCESS: usize = Field::Hashes as usize;
+
+    /// Whether all acts of a process share it.
+    pub(super) fn is_of_process(self) -> bool {
+        (self as usize) < Self::OF_PROCESS
+    }
+
     /// Whether events of that category have the field.
     pub fn is_in(self, category: Category) -> bool {
         use Category::{

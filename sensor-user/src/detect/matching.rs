@@ -15,45 +15,43 @@ pub(super) const PATH_FIELDS: [Field; 3] = [
     Field::SourceFilename,
 ];
 
-impl Event for Subject {
-    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        let field: Field = path.parse().ok()?;
+impl Subject {
+    /// The engine's value of a field.
+    pub(super) fn value(&self, field: Field) -> Option<EventValue<'_>> {
         Some(match self.get(field)? {
             Value::Text(text) if PATH_FIELDS.contains(&field) => EventValue::Str(fold_safe(text)),
-            Value::Text(text) => EventValue::Str(Cow::Borrowed(text)),
             Value::Number(number) => EventValue::Int(*number),
             Value::Flag(flag) => EventValue::Bool(*flag),
+            words => EventValue::Str(words.text()),
         })
+    }
+}
+
+impl Event for Subject {
+    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        self.value(path.parse().ok()?)
     }
 
     fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
-        self.fields().any(|(_, value)| pred(&words(value)))
+        self.fields().any(|(_, value)| pred(&value.text()))
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
-        self.fields().map(|(_, value)| words(value)).collect()
+        self.fields().map(|(_, value)| value.text()).collect()
     }
 
     fn to_json(&self) -> serde_json::Value {
         self.fields()
             .map(|(field, value)| {
                 let value = match value {
-                    Value::Text(text) => serde_json::Value::from(&**text),
                     Value::Number(number) => (*number).into(),
                     Value::Flag(flag) => (*flag).into(),
+                    words => serde_json::Value::from(words.text()),
                 };
                 (field.name().to_owned(), value)
             })
             .collect::<serde_json::Map<_, _>>()
             .into()
-    }
-}
-
-fn words(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        Value::Number(number) => Cow::Owned(number.to_string()),
-        Value::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
     }
 }
 

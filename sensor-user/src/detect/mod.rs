@@ -11,6 +11,7 @@ mod playbook;
 mod problem;
 mod rule;
 mod ruleset;
+mod screen;
 mod shipped;
 mod subject;
 mod watch;
@@ -20,7 +21,7 @@ pub use field::{Category, Field, UnknownField};
 pub use problem::{Format, LoadErrors, Problem};
 pub use rule::{Branch, Confidence, Hit, Level, Matched, Playbook, Rule};
 pub use ruleset::{Filter, RuleSet, Sources};
-pub use subject::{Subject, Value};
+pub use subject::{ProcessFields, Subject, Value};
 
 #[cfg(test)]
 mod tests;

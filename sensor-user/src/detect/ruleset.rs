@@ -8,6 +8,7 @@ use rsigma_eval::{CompiledRule, Engine, MatchDetailLevel, compile_rule, evaluate
 use super::field::Category;
 use super::problem::LoadErrors;
 use super::rule::{Hit, Matched, Rule};
+use super::screen::Screen;
 use super::subject::Subject;
 use super::{load, watch};
 use crate::event::{WatchEntry, WatchKey, WatchSet};
@@ -43,6 +44,8 @@ pub struct RuleSet {
     by_id: HashMap<String, usize>,
     /// One engine for each category: a rule is never asked about another kind of event.
     engines: Vec<Engine>,
+    /// Says of most events that no rule can match, so that the engine need not be asked.
+    screen: Screen,
     filters: Vec<Filter>,
     sha256: String,
     watch: Vec<Vec<WatchEntry>>,
@@ -66,6 +69,7 @@ impl RuleSet {
             rules: Vec::new(),
             by_id: HashMap::new(),
             engines: Category::ALL.iter().map(|_| Engine::new()).collect(),
+            screen: Screen::default(),
             filters: Vec::new(),
             sha256: loaded.sha256,
             watch: Vec::new(),
@@ -105,6 +109,10 @@ impl RuleSet {
                 Err(error) => problems.push(filter.at.problem(error.to_string())),
             }
         }
+        for (category, engine) in Category::ALL.iter().zip(&set.engines) {
+            set.screen.add(*category, engine.rules());
+        }
+        set.screen.build();
         if problems.is_empty() {
             Ok(set)
         } else {
@@ -124,6 +132,19 @@ impl RuleSet {
 
     /// The rules that match, in the order they were loaded.
     pub fn evaluate(&self, subject: &Subject) -> Vec<Hit<'_>> {
+        if !self.screen.lets_pass(subject) {
+            return Vec::new();
+        }
+        self.ask(subject)
+    }
+
+    #[cfg(test)]
+    pub(super) fn screen_lets_pass(&self, subject: &Subject) -> bool {
+        self.screen.lets_pass(subject)
+    }
+
+    /// The same without the screen.
+    pub(super) fn ask(&self, subject: &Subject) -> Vec<Hit<'_>> {
         let mut hits: Vec<(usize, Hit<'_>)> = self.engines[subject.category as usize]
             .evaluate(subject)
             .into_iter()

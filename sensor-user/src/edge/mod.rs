@@ -19,9 +19,11 @@ pub use process::Held;
 pub use scan::{Look, executable_name};
 
 use bounded::Bounded;
-use manifest::Asked;
+use manifest::{Asked, Wanted};
+use parent::Last;
+use process::Views;
 
-use crate::event::{Body, Event, ProcessKey};
+use crate::event::{Body, Event, Manifest, Place, ProcessKey, Text};
 
 /// Adds to a run's events what only the edge can know.
 #[derive(Debug, Default)]
@@ -35,78 +37,131 @@ impl Edge {
     /// The same events in the same order, argument paths resolved. What is known of an event's
     /// container stands before it, so that it holds for an alert on the event itself; what is known
     /// of its package stands behind it, since the process begins with it.
-    pub async fn enrich(&mut self, events: Vec<Event>) -> Vec<Event> {
-        let mut out = Vec::with_capacity(events.len());
-        for mut event in events {
-            self.resolve_places(&mut event).await;
-            let container = self.container(&event).await;
-            let manifest = self.manifest(&event).await;
-            out.extend(container);
+    pub async fn enrich(&mut self, mut events: Vec<Event>) -> Vec<Event> {
+        let mut questions = Vec::new();
+        let mut known = Vec::new();
+        for (at, event) in events.iter_mut().enumerate() {
+            self.ask(at, event, &mut questions, &mut known);
+        }
+        if questions.is_empty() && known.is_empty() {
+            return events;
+        }
+        let about: Vec<usize> = questions.iter().map(|(at, _)| *at).collect();
+        let answers = self
+            .reads
+            .all(questions, |views, (_, question)| question.answer(views));
+        let mut answers = about.into_iter().zip(answers.await).peekable();
+        let mut known = known.into_iter().peekable();
+
+        let mut out = Vec::with_capacity(events.len() + answers.len());
+        for (at, mut event) in events.into_iter().enumerate() {
+            let mut places = parent::unresolved(&mut event.body).into_iter();
+            let mut before = None;
+            let mut behind = known.next_if(|(of, _)| *of == at).map(|(_, body)| body);
+            while let Some((_, answer)) = answers.next_if(|(of, _)| *of == at) {
+                match answer {
+                    Some(Answer::Place(real)) => {
+                        if let (Some((place, _)), Some(real)) = (places.next(), real) {
+                            place.path = real;
+                        }
+                    }
+                    Some(Answer::Container(body)) => before = Some(body),
+                    Some(Answer::Manifest(about, manifest)) => {
+                        self.manifests.keep(&manifest);
+                        behind = Some(Body::Metadata { about, manifest });
+                    }
+                    None => {}
+                }
+            }
+            drop(places);
+            out.extend(before.map(|body| beside(&event, body)));
+            let behind = behind.map(|body| beside(&event, body));
             out.push(event);
-            out.extend(manifest);
+            out.extend(behind);
         }
         out
     }
 
+    /// What is to be read for an event, and what is known without.
+    fn ask(
+        &mut self,
+        at: usize,
+        event: &mut Event,
+        questions: &mut Vec<(usize, Question)>,
+        known: &mut Vec<(usize, Body)>,
+    ) {
+        let Some(actor) = event.body.actor().copied() else {
+            return;
+        };
+        for (place, last) in parent::unresolved(&mut event.body) {
+            questions.push((at, Question::Place(actor.process, place.clone(), last)));
+        }
+        if self.cgroups.is_new(&actor) {
+            questions.push((at, Question::Container(actor.cgroup, actor.process)));
+        }
+        match self.manifests.asked(event) {
+            Some(Asked::Known(about, manifest)) => {
+                known.push((at, Body::Metadata { about, manifest }));
+            }
+            Some(Asked::Read(wanted)) => questions.push((at, Question::Manifest(wanted))),
+            None => {}
+        }
+    }
+
     /// What a process runs that ran before the watch began; `None` if it has ended, or won't be read.
     pub async fn look(&mut self, process: ProcessKey, parent_pid: u32) -> Option<Look> {
-        self.reads
-            .read(move || scan::look(process, parent_pid))
-            .await
+        let look = |(): &mut (), &(process, parent_pid): &_| scan::look(process, parent_pid);
+        let answers = self.reads.all(vec![(process, parent_pid)], look);
+        answers.await.pop().flatten()
     }
 
     /// Hostile reads have hung so often that there are none any more.
     pub fn is_broken(&self) -> bool {
         self.reads.is_broken()
     }
+}
 
-    async fn resolve_places(&mut self, event: &mut Event) {
-        let Some(process) = event.body.actor().map(|actor| actor.process) else {
-            return;
-        };
-        for (place, last) in parent::unresolved(&mut event.body) {
-            let asked = place.clone();
-            if let Some(real) = self
-                .reads
-                .read(move || parent::resolved(process, &asked, last))
-                .await
-            {
-                place.path = real;
+/// One thing to be read.
+#[derive(Debug)]
+enum Question {
+    Place(ProcessKey, Place, Last),
+    /// Of a cgroup, and a process in it.
+    Container(u64, ProcessKey),
+    Manifest(Wanted),
+}
+
+#[derive(Debug)]
+enum Answer {
+    /// `None` where it could not be resolved.
+    Place(Option<Text>),
+    Container(Body),
+    Manifest(ProcessKey, Manifest),
+}
+
+impl Question {
+    /// May block: for the bounded pool only.
+    fn answer(&self, views: &mut Views) -> Option<Answer> {
+        match self {
+            Question::Place(process, place, last) => {
+                let view = views.of(*process);
+                let real = view.and_then(|view| parent::resolved(view, place, *last));
+                Some(Answer::Place(real))
+            }
+            Question::Container(cgroup, process) => {
+                let named = container::look_up(*cgroup, *process)?;
+                Some(Answer::Container(Body::Container {
+                    cgroup: *cgroup,
+                    id: named.id,
+                    runtime: named.runtime.to_owned(),
+                    name: None,
+                    image: None,
+                }))
+            }
+            Question::Manifest(wanted) => {
+                let manifest = wanted.read(views)?;
+                Some(Answer::Manifest(wanted.about(), manifest))
             }
         }
-    }
-
-    async fn container(&mut self, event: &Event) -> Option<Event> {
-        let actor = *event.body.actor()?;
-        if !self.cgroups.is_new(&actor) {
-            return None;
-        }
-        let (cgroup, process) = (actor.cgroup, actor.process);
-        let named = self
-            .reads
-            .read(move || container::look_up(cgroup, process))
-            .await?;
-        let body = Body::Container {
-            cgroup,
-            id: named.id,
-            runtime: named.runtime.to_owned(),
-            name: None,
-            image: None,
-        };
-        Some(beside(event, body))
-    }
-
-    async fn manifest(&mut self, event: &Event) -> Option<Event> {
-        let (about, manifest) = match self.manifests.asked(event)? {
-            Asked::Known(about, manifest) => (about, manifest),
-            Asked::Read(wanted) => {
-                let about = wanted.about();
-                let manifest = self.reads.read(move || wanted.read()).await?;
-                self.manifests.keep(&manifest);
-                (about, manifest)
-            }
-        };
-        Some(beside(event, Body::Metadata { about, manifest }))
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::process::{Held, path, path_of, resolve};
-use crate::event::{Body, Observed, Place, ProcessKey, Text};
+use super::process::{View, path, path_of, resolve};
+use crate::event::{Body, Observed, Place, Text};
 
 /// Whether the call follows a link in the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +42,19 @@ pub(super) fn unresolved(body: &mut Body) -> Vec<(&mut Place, Last)> {
 }
 
 /// The real path of a place, where its folder exists. May block: for the bounded pool only.
-pub(super) fn resolved(process: ProcessKey, place: &Place, last: Last) -> Option<Text> {
-    let held = Held::of(process)?;
-    let root = held.root().ok()?;
-    let root_path = held.root_path().ok()?;
-    let inside = inside_root(place, &root_path);
+pub(super) fn resolved(view: &mut View, place: &Place, last: Last) -> Option<Text> {
+    let inside = inside_root(place, &view.path);
     let found = (last == Last::Followed)
-        .then(|| resolve(&root, &inside, OFlag::empty()).ok())
+        .then(|| resolve(&view.root, &inside, OFlag::empty()).ok())
         .flatten()
         .and_then(|handle| path_of(&handle).ok());
     let real = match (found, inside.file_name(), inside.parent()) {
         (Some(whole), _, _) => whole,
-        (None, Some(name), Some(parent)) => {
-            let parent = resolve(&root, parent, OFlag::O_DIRECTORY).ok()?;
-            path_of(&parent).ok()?.join(name)
-        }
+        (None, Some(name), Some(parent)) => view.folder(parent)?.join(name),
         _ => return None,
     };
     let bytes = real.as_os_str().as_bytes();
-    (held.is_the_same() && bytes.starts_with(b"/")).then(|| Text::from(bytes))
+    bytes.starts_with(b"/").then(|| Text::from(bytes))
 }
 
 /// The place's path as the process would write it: an absolute argument is that already; another
@@ -99,13 +93,17 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::edge::process::Views;
+    use crate::event::ProcessKey;
 
-    fn myself() -> ProcessKey {
+    /// As this process sees it.
+    fn resolved(place: &Place, last: Last) -> Option<Text> {
         let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
-        ProcessKey {
+        let myself = ProcessKey {
             pid: std::process::id(),
             start: stat.starttime * (1_000_000_000 / procfs::ticks_per_second()),
-        }
+        };
+        super::resolved(Views::default().of(myself).unwrap(), place, last)
     }
 
     fn place(path: &Path) -> Place {
@@ -126,7 +124,7 @@ mod tests {
         let alias = folder.path().join("cache");
         symlink(&real, &alias).unwrap();
         assert_eq!(
-            resolved(myself(), &place(&alias.join("x.desktop")), Last::Kept).unwrap(),
+            resolved(&place(&alias.join("x.desktop")), Last::Kept).unwrap(),
             Text::from(real.join("x.desktop").to_str().unwrap())
         );
     }
@@ -138,12 +136,7 @@ mod tests {
         fs::create_dir(&real).unwrap();
         symlink(&real, folder.path().join("k")).unwrap();
         assert_eq!(
-            resolved(
-                myself(),
-                &place(&folder.path().join("k/id_rsa")),
-                Last::Followed
-            )
-            .unwrap(),
+            resolved(&place(&folder.path().join("k/id_rsa")), Last::Followed).unwrap(),
             Text::from(real.join("id_rsa").to_str().unwrap())
         );
     }
@@ -156,14 +149,8 @@ mod tests {
         symlink("payload", top.join("innocent")).unwrap();
         let link = place(&top.join("innocent"));
         let text = |name: &str| Text::from(top.join(name).to_str().unwrap());
-        assert_eq!(
-            resolved(myself(), &link, Last::Followed).unwrap(),
-            text("payload")
-        );
-        assert_eq!(
-            resolved(myself(), &link, Last::Kept).unwrap(),
-            text("innocent")
-        );
+        assert_eq!(resolved(&link, Last::Followed).unwrap(), text("payload"));
+        assert_eq!(resolved(&link, Last::Kept).unwrap(), text("innocent"));
     }
 
     #[test]

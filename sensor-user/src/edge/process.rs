@@ -5,12 +5,14 @@
 //! it fails. Only the way there can go wrong, so the start time is compared after the folder is
 //! open, and again after the reading for callers that ask with [`Held::is_the_same`].
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlink, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -116,6 +118,51 @@ impl Held {
     }
 }
 
+/// What a process has for its root folder. It is the right process's: the way there went through its
+/// own folder of /proc, which stands for no other one.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) root: OwnedFd,
+    /// Where it lies, as we see it.
+    pub(super) path: PathBuf,
+    /// Folders below it that were resolved for this batch: a manager renames hundreds of files out of
+    /// one folder at a time.
+    folders: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+impl View {
+    /// The real path of a folder that the process calls so.
+    pub(super) fn folder(&mut self, path: &Path) -> Option<PathBuf> {
+        if let Some(known) = self.folders.get(path) {
+            return known.clone();
+        }
+        let real = resolve(&self.root, path, OFlag::O_DIRECTORY)
+            .ok()
+            .and_then(|handle| path_of(&handle).ok());
+        self.folders.insert(path.to_owned(), real.clone());
+        real
+    }
+}
+
+/// The views of the processes of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Views(HashMap<ProcessKey, Option<View>>);
+
+impl Views {
+    /// The process's, if it still lives and may be looked at.
+    pub(super) fn of(&mut self, process: ProcessKey) -> Option<&mut View> {
+        let look = || {
+            let held = Held::of(process)?;
+            Some(View {
+                root: held.root().ok()?,
+                path: held.root_path().ok()?,
+                folders: HashMap::new(),
+            })
+        };
+        self.0.entry(process).or_insert_with(look).as_mut()
+    }
+}
+
 fn start_ticks(directory: &OwnedFd) -> Option<u64> {
     let stat = openat(
         directory,
@@ -171,11 +218,20 @@ pub(super) fn read_regular(root: &OwnedFd, path: &Path, limit: u64) -> Option<Ve
 
 /// The path of an open handle, as we see it.
 pub(super) fn path_of(handle: &OwnedFd) -> nix::Result<PathBuf> {
-    readlink(own_link(handle).as_path()).map(PathBuf::from)
+    static OWN: OnceLock<Option<OwnedFd>> = OnceLock::new();
+    let open = || {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        open("/proc/self/fd", flags, Mode::empty()).ok()
+    };
+    // Half of the price is the way to this folder.
+    match OWN.get_or_init(open) {
+        Some(own) => readlinkat(own, handle.as_raw_fd().to_string().as_str()),
+        None => readlink(own_link(handle).as_path()),
+    }
+    .map(PathBuf::from)
 }
 
 fn own_link(handle: &OwnedFd) -> PathBuf {
-    use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
 }
 

@@ -170,7 +170,7 @@ impl<R: BufRead> Reader<R> {
             if whole && self.buffer.trim_ascii().is_empty() {
                 continue;
             }
-            return match serde_json::from_slice(&self.buffer) {
+            return match super::from_line(&self.buffer) {
                 Ok(event) => {
                     self.events += 1;
                     Ok(Some(event))

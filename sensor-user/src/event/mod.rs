@@ -11,6 +11,8 @@
 
 mod argument;
 pub mod capture;
+mod kinds;
+mod read;
 pub mod redact;
 #[cfg(test)]
 pub(crate) mod stage;
@@ -23,6 +25,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub use argument::arguments;
+pub use kinds::Kinds;
+pub use read::event as from_line;
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
@@ -378,12 +382,21 @@ pub struct Host {
 /// was delivered and not yet received is in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    pub kinds: BTreeMap<String, Count>,
+    pub kinds: Kinds,
     /// Processes that could not enter the lineage set.
     pub lineage_full: u64,
     /// Events that were handled after a later one: not lost, but their order is not certain.
     #[serde(default)]
     pub out_of_order: u64,
+    /// Events of the watched tree by processes of other users, which a daemon does not show to who
+    /// is not root. In no kind's count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,8 +40,17 @@ impl Text {
         &self.0[start..]
     }
 
+    /// The text, where it is its own serialized form: nearly always.
+    fn as_plain(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.0).ok()?;
+        (!text.contains('\\')).then_some(text)
+    }
+
     /// The serialized form; see the type's description.
     pub fn escaped(&self) -> String {
+        if let Some(plain) = self.as_plain() {
+            return plain.to_owned();
+        }
         let mut out = String::with_capacity(self.0.len());
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -59,6 +68,9 @@ impl Text {
 
     /// Reads the serialized form back.
     pub fn unescape(escaped: &str) -> Result<Self, BadEscape> {
+        if !escaped.contains('\\') {
+            return Ok(Self(escaped.as_bytes().to_vec()));
+        }
         let mut out = Vec::with_capacity(escaped.len());
         let mut rest = escaped.as_bytes();
         while let Some((&byte, tail)) = rest.split_first() {
@@ -126,14 +138,31 @@ impl From<String> for Text {
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.escaped())
+        match self.as_plain() {
+            Some(plain) => serializer.serialize_str(plain),
+            None => serializer.serialize_str(&self.escaped()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let escaped = Cow::<str>::deserialize(deserializer)?;
-        Self::unescape(&escaped).map_err(de::Error::custom)
+        deserializer.deserialize_str(Escaped)
+    }
+}
+
+/// Takes the serialized form without keeping it.
+struct Escaped;
+
+impl de::Visitor<'_> for Escaped {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, escaped: &str) -> Result<Text, E> {
+        Text::unescape(escaped).map_err(E::custom)
     }
 }
 

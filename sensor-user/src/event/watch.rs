@@ -1,5 +1,7 @@
 //! Which files the kernel reports: compiled from the loaded rules, handed down to the probes.
 
+use std::collections::HashMap;
+
 use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,57 @@ impl WatchSet {
             .iter()
             .any(|entry| entry.operations.intersects(operations) && entry.key.fits(&path))
     }
+
+    /// Whether all that passes `other` passes this set too. Never wrongly true; false also where
+    /// only several entries together would do it.
+    pub fn covers(&self, other: &WatchSet) -> bool {
+        let mut known: HashMap<Literal<'_>, Operations> = HashMap::new();
+        for entry in &self.entries {
+            *known.entry(Literal::of(&entry.key)).or_default() |= entry.operations;
+        }
+        let operations = |literal: &Literal<'_>| known.get(literal).copied().unwrap_or_default();
+        let everything = operations(&Literal::Any);
+        other.entries.iter().all(|entry| {
+            let literal = Literal::of(&entry.key);
+            let covered = literal
+                .wider()
+                .fold(everything, |sum, wider| sum | operations(&wider));
+            covered.contains(entry.operations)
+        })
+    }
+}
+
+/// A key as it is compared: equal ones mean the same paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Literal<'a> {
+    Any,
+    Component(&'a [u8]),
+    Suffix(&'a [u8]),
+    Prefix(&'a [u8]),
+}
+
+impl<'a> Literal<'a> {
+    fn of(key: &'a WatchKey) -> Self {
+        match key {
+            WatchKey::Component(name) => Literal::Component(head(name)),
+            WatchKey::BasenameSuffix(end) => Literal::Suffix(end),
+            WatchKey::BasenamePrefix(start) => Literal::Prefix(head(start)),
+            WatchKey::Any => Literal::Any,
+        }
+    }
+
+    /// All of its sort that mean at least the same paths: what ends in `.bashrc` ends in `rc`.
+    fn wider(self) -> impl Iterator<Item = Self> {
+        let lengths = match self {
+            Literal::Any | Literal::Component(_) => 0..=0,
+            Literal::Suffix(text) | Literal::Prefix(text) => 0..=text.len(),
+        };
+        lengths.map(move |length| match self {
+            Literal::Any | Literal::Component(_) => self,
+            Literal::Suffix(text) => Literal::Suffix(&text[text.len() - length..]),
+            Literal::Prefix(text) => Literal::Prefix(&text[..length]),
+        })
+    }
 }
 
 impl WatchKey {
@@ -114,6 +167,95 @@ mod tests {
         let id = set(WatchKey::BasenamePrefix(b"id_".to_vec()));
         assert!(id.passes(b"/a/id_x", Operations::READ));
         assert!(!id.passes(b"/id_/x", Operations::READ));
+    }
+
+    fn many(entries: &[(WatchKey, Operations)]) -> WatchSet {
+        let entry = |(key, operations): &(WatchKey, Operations)| WatchEntry {
+            key: key.clone(),
+            operations: *operations,
+        };
+        WatchSet {
+            entries: entries.iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn a_set_covers_what_it_reports_anyway_and_nothing_more() {
+        use WatchKey::{Any, BasenamePrefix, BasenameSuffix, Component};
+        const READ: Operations = Operations::READ;
+        const WRITE: Operations = Operations::WRITE;
+        let own = many(&[
+            (Component(b".ssh".to_vec()), READ),
+            (Component(b".ssh".to_vec()), WRITE),
+            (BasenameSuffix(b"rc".to_vec()), READ),
+            (BasenamePrefix(b"id_".to_vec()), READ),
+        ]);
+        let covered = [
+            (Component(b".ssh".to_vec()), READ | WRITE),
+            (BasenameSuffix(b".bashrc".to_vec()), READ),
+            (BasenamePrefix(b"id_rsa".to_vec()), READ),
+        ];
+        assert!(own.covers(&many(&covered)));
+        assert!(own.covers(&WatchSet::default()));
+        for beyond in [
+            (Component(b".aws".to_vec()), READ),
+            (Component(b".ssh".to_vec()), Operations::CREATE),
+            (BasenameSuffix(b"c".to_vec()), READ),
+            (BasenameSuffix(b".bashrc".to_vec()), READ | WRITE),
+            (BasenamePrefix(b"id".to_vec()), READ),
+            (BasenameSuffix(b".ssh".to_vec()), READ),
+            (Any, READ),
+        ] {
+            assert!(
+                !own.covers(&many(std::slice::from_ref(&beyond))),
+                "{beyond:?}"
+            );
+        }
+        let all = many(&[(Any, READ | WRITE)]);
+        assert!(all.covers(&own));
+        assert!(!own.covers(&all));
+        assert!(!WatchSet::default().covers(&own));
+    }
+
+    mod covering {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        fn word() -> impl Strategy<Value = Vec<u8>> {
+            proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'.')], 0..4)
+        }
+
+        fn key() -> impl Strategy<Value = WatchKey> {
+            prop_oneof![
+                word().prop_map(WatchKey::Component),
+                word().prop_map(WatchKey::BasenameSuffix),
+                word().prop_map(WatchKey::BasenamePrefix),
+                Just(WatchKey::Any),
+            ]
+        }
+
+        fn watch_set() -> impl Strategy<Value = WatchSet> {
+            let operations = (0u32..16).prop_map(Operations::from_bits_truncate);
+            proptest::collection::vec((key(), operations), 0..5).prop_map(|entries| many(&entries))
+        }
+
+        proptest! {
+            #[test]
+            fn what_passes_the_covered_set_passes_the_covering_one(
+                own in watch_set(),
+                other in watch_set(),
+                parts in proptest::collection::vec(word(), 1..4),
+                operation in 0u32..4,
+            ) {
+                let operation = Operations::from_bits_truncate(1 << operation);
+                let path = [b"/".as_slice(), &parts.join(&b'/')].concat();
+                if own.covers(&other) && other.passes(&path, operation) {
+                    prop_assert!(own.passes(&path, operation));
+                }
+                prop_assert!(own.covers(&own));
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! quiet stream means a quiet host and not a blind sensor.
 
 mod code;
+pub mod metrics;
+#[cfg(test)]
+mod provoked;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -34,21 +34,26 @@ const MEMBER: usize = 12;
 const PTR: u32 = 2;
 const STRUCT: u32 = 4;
 const UNION: u32 = 5;
+const FORWARD: u32 = 7;
 const TYPEDEF: u32 = 8;
 const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
+const FUNC: u32 = 12;
 const TYPE_TAG: u32 = 18;
 
 /// How deep members and modifiers may nest, so that a damaged blob can't loop.
 const DEPTH: u32 = 32;
+
+/// What programs are attached by: typedefs of tracepoints, and functions of iterators.
+pub(super) const ATTACHED: &[&str] = &["btf_trace_", "bpf_iter_"];
 
 /// A parsed blob.
 pub(super) struct Btf<'a> {
     blob: &'a [u8],
     strings: &'a [u8],
     /// Where each type begins; type 0 is void.
-    types: Vec<usize>,
+    types: Vec<u32>,
     structures: HashMap<&'a [u8], Vec<u32>>,
 }
 
@@ -83,14 +88,14 @@ impl<'a> Btf<'a> {
         let mut btf = Btf {
             blob: &blob[..types_end],
             strings: &blob[strings_start..strings_end],
-            types: vec![types_start],
+            types: vec![0],
             structures: HashMap::new(),
         };
         let mut at = types_start;
         while at < types_end {
-            let ty = btf.read_type(at)?;
+            let ty = btf.read_type(at as u32)?;
             let number = btf.types.len() as u32;
-            btf.types.push(at);
+            btf.types.push(at as u32);
             if ty.kind == STRUCT {
                 let name = btf.string(u32_at(btf.blob, at)?)?;
                 btf.structures.entry(name).or_default().push(number);
@@ -98,6 +103,42 @@ impl<'a> Btf<'a> {
             at += TYPE + extra(ty).ok_or(BtfError::Damaged(at))?;
         }
         Ok(btf)
+    }
+
+    /// A blob with the same types by the same numbers, of which only functions and typedefs whose name
+    /// begins so have anything to them: enough to attach programs by, and a fraction of the memory to
+    /// read with a reader that keeps all members.
+    pub(super) fn pruned(&self, prefixes: &[&str]) -> Result<Vec<u8>, BtfError> {
+        let mut strings = vec![0];
+        let mut types = Vec::with_capacity(self.types.len() * TYPE);
+        // Type 0 is not written down.
+        for &at in &self.types[1..] {
+            let ty = self.read_type(at)?;
+            let name = self.string(u32_at(self.blob, at as usize)?)?;
+            let kept = matches!(ty.kind, FUNC | TYPEDEF)
+                && prefixes
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix.as_bytes()));
+            let words = if kept {
+                let at = strings.len() as u32;
+                strings.extend_from_slice(name);
+                strings.push(0);
+                [at, ty.kind << 24, ty.refers]
+            } else {
+                [0, FORWARD << 24, 0]
+            };
+            types.extend(words.into_iter().flat_map(u32::to_le_bytes));
+        }
+        let lengths = [types.len() as u32, strings.len() as u32];
+        let mut blob = Vec::with_capacity(HEADER + types.len() + strings.len());
+        blob.extend(MAGIC.to_le_bytes());
+        blob.extend([1, 0]);
+        for word in [HEADER as u32, 0, lengths[0], lengths[0], lengths[1]] {
+            blob.extend(word.to_le_bytes());
+        }
+        blob.append(&mut types);
+        blob.append(&mut strings);
+        Ok(blob)
     }
 
     /// Byte offset of a member; a dot goes into a member's own struct, and anonymous members are
@@ -165,11 +206,11 @@ impl<'a> Btf<'a> {
     fn resolve(&self, number: u32) -> Result<Type, BtfError> {
         let mut number = number;
         for _ in 0..DEPTH {
-            let at = *self
+            let at = self
                 .types
                 .get(number as usize)
                 .ok_or(BtfError::Damaged(0))?;
-            let ty = self.read_type(at)?;
+            let ty = self.read_type(*at)?;
             match ty.kind {
                 TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => number = ty.refers,
                 _ => return Ok(ty),
@@ -178,7 +219,8 @@ impl<'a> Btf<'a> {
         Err(BtfError::Damaged(0))
     }
 
-    fn read_type(&self, at: usize) -> Result<Type, BtfError> {
+    fn read_type(&self, at: u32) -> Result<Type, BtfError> {
+        let at = at as usize;
         let info = u32_at(self.blob, at + 4)?;
         Ok(Type {
             at,
@@ -306,6 +348,34 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn a_pruned_blob_numbers_what_it_keeps_as_the_whole_one_does() {
+        let Some(blob) = running() else {
+            eprintln!("SKIP a_pruned_blob_numbers_what_it_keeps…: no BTF here");
+            return;
+        };
+        let pruned = Btf::parse(&blob).unwrap().pruned(ATTACHED).unwrap();
+        assert!(pruned.len() * 2 < blob.len(), "{} bytes", pruned.len());
+        aya::Btf::parse(&pruned, aya::Endianness::default()).unwrap();
+        let [whole, pruned] = [&blob, &pruned].map(|blob| Btf::parse(blob).unwrap());
+        let number = |btf: &Btf<'_>, name: &str, kind: u32| {
+            btf.types[1..].iter().position(|&at| {
+                let ty = btf.read_type(at).unwrap();
+                let known = btf.string(u32_at(btf.blob, ty.at).unwrap()).unwrap();
+                ty.kind == kind && known == name.as_bytes()
+            })
+        };
+        for (name, kind) in [
+            ("btf_trace_sched_process_exec", TYPEDEF),
+            ("btf_trace_sched_process_fork", TYPEDEF),
+            ("bpf_iter_task", FUNC),
+        ] {
+            let expected = number(&whole, name, kind);
+            assert!(expected.is_some(), "{name}");
+            assert_eq!(number(&pruned, name, kind), expected, "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn damaged_blobs_are_refused_and_never_panic(mut bytes: Vec<u8>, types: u16, strings: u16) {
@@ -316,6 +386,7 @@ mod tests {
             blob.append(&mut bytes);
             if let Ok(btf) = Btf::parse(&blob) {
                 let _ = btf.offset("", "x");
+                let _ = btf.pruned(&["a"]);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
-use sensor_ebpf::abi::counter::LINEAGE;
+use sensor_ebpf::abi::counter::{LINEAGE, SLOTS};
 use sensor_ebpf::abi::kind;
 
 use super::error::SensorError;
@@ -14,9 +14,12 @@ const NAME: &str = "COUNTERS";
 /// `sensor_ebpf::abi::counter::Count`, as aya wants it.
 type Slot = [u64; 4];
 
+/// `sensor_ebpf::abi::counter::Counts`.
+type Slots = [Slot; SLOTS];
+
 /// Both sides of the counting.
 pub(super) struct Accounting {
-    kernel: PerCpuArray<MapData, Slot>,
+    kernel: PerCpuArray<MapData, Slots>,
     received: [u64; kind::COUNT as usize],
     undecodable: [u64; kind::COUNT as usize],
 }
@@ -48,9 +51,10 @@ impl Accounting {
     }
 
     pub(super) fn snapshot(&self) -> Result<Counters, SensorError> {
+        let slots = self.slots()?;
         let mut counters = Counters::default();
         for &(number, name) in kind::ALL {
-            let [generated, delivered, filtered, lost] = self.slot(number)?;
+            let [generated, delivered, filtered, lost] = slots[number as usize];
             let received = self.received[number as usize];
             let undecodable = self.undecodable[number as usize];
             let (delivered, lost) = (delivered - undecodable, lost + undecodable);
@@ -61,23 +65,25 @@ impl Accounting {
                 lost,
                 received,
             };
-            counters.kinds.insert(name.to_owned(), count);
+            counters.kinds.insert(name, count);
         }
-        counters.lineage_full = self.slot(LINEAGE)?[3];
+        counters.lineage_full = slots[LINEAGE as usize][3];
         Ok(counters)
     }
 
-    fn slot(&self, index: u32) -> Result<Slot, SensorError> {
+    /// The sums over all CPUs.
+    fn slots(&self) -> Result<Slots, SensorError> {
         let cpus = self
             .kernel
-            .get(&index, 0)
+            .get(&0, 0)
             .map_err(|error| failed(NAME, &error))?;
-        let mut sum = Slot::default();
+        let mut sums = Slots::default();
         for cpu in cpus.iter() {
-            for (total, count) in sum.iter_mut().zip(cpu) {
-                *total += count;
+            let counts = cpu.iter().flatten();
+            for (sum, count) in sums.iter_mut().flatten().zip(counts) {
+                *sum += count;
             }
         }
-        Ok(sum)
+        Ok(sums)
     }
 }

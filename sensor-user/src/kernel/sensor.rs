@@ -1,7 +1,9 @@
 //! The running sensor: what is watched, and what was seen.
 
+use std::cell::Cell;
+
 use aya::maps::{HashMap, MapData, RingBuf};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use sensor_ebpf::abi::exec::VARIABLE_KEY;
@@ -13,9 +15,11 @@ use super::decode::{decode, kind_of};
 use super::error::{SensorError, chain};
 use super::hook::{CONNECT_FALLBACK, HookStatus};
 use super::log;
+use super::memory::give_back;
 use super::object::OBJECT;
 use super::offsets;
-use super::order::{HOLD, Order};
+use super::order::{CADENCE, HOLD, Order};
+use super::presence::Presence;
 use super::running::{self, Running};
 use super::set::{self, Member, Set};
 use super::watch::{Tables, failed, missing};
@@ -74,7 +78,9 @@ pub struct Sensor {
     ebpf: Ebpf,
     hooks: Vec<HookStatus>,
     accounting: Accounting,
+    presence: Presence,
     tables: Tables,
+    names: Vec<String>,
     lineage: Set,
     process_ring: AsyncFd<RingBuf<MapData>>,
     event_ring: AsyncFd<RingBuf<MapData>>,
@@ -84,13 +90,27 @@ pub struct Sensor {
     connects_at_exit: bool,
 }
 
+thread_local! {
+    static LOADER: Cell<Option<EbpfLoader<'static>>> = const { Cell::new(None) };
+}
+
+/// Does the part of a start that takes most memory, for this thread. Called before rules are loaded,
+/// the two don't add up: aya 0.14 reads all of the kernel's type information when a loader is made,
+/// although it is given what it needs.
+pub fn prepare() {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    give_back();
+    LOADER.set(Some(loader));
+}
+
 impl Sensor {
     /// Loads the probes and attaches them. Nothing is watched yet.
     pub fn start(config: &SensorConfig) -> Result<Self, SensorError> {
         let object = OBJECT.ok_or(SensorError::NoObject)?;
-        let offsets = offsets::resolve()?;
-        let btf = Btf::from_sys_fs().map_err(|error| SensorError::Load(chain(&error)))?;
-        let mut loader = EbpfLoader::new();
+        let mut loader = LOADER.take().unwrap_or_else(EbpfLoader::new);
+        loader.btf(None);
+        let (offsets, btf) = offsets::resolve()?;
         loader
             .btf(Some(&btf))
             .override_global("OFFSETS", offsets.as_slice(), true)
@@ -115,8 +135,13 @@ impl Sensor {
         if let Some(carrier) = config.carrier {
             lineage.add_carrier(carrier)?;
         }
+        // Before the rings take their place beside it.
+        drop(btf);
+        give_back();
         Ok(Self {
+            presence: Presence::of(&ebpf),
             tables,
+            names: config.enter.clone(),
             accounting: Accounting::new(&mut ebpf)?,
             lineage,
             process_ring: ring(&mut ebpf, "PROCESS_RING")?,
@@ -131,7 +156,9 @@ impl Sensor {
 
     /// Confirms that a child of the carrier is watched, as it is since its fork, and says who it is.
     pub fn watch(&mut self, pid: u32) -> Result<ProcessKey, SensorError> {
-        self.lineage.key(pid)?.ok_or_else(|| SensorError::Process {
+        let member = self.lineage.member(pid)?;
+        let process = member.map(|member| member.process);
+        process.ok_or_else(|| SensorError::Process {
             pid,
             cause: "it did not enter the lineage set".into(),
         })
@@ -164,6 +191,11 @@ impl Sensor {
             true => Ok(()),
             false => self.lineage.forget(process),
         }
+    }
+
+    /// Who has this pid in the lineage set.
+    pub fn member(&self, pid: u32) -> Result<Option<Member>, SensorError> {
+        self.lineage.member(pid)
     }
 
     /// The lineage set.
@@ -199,7 +231,7 @@ impl Sensor {
             }
             // One sleep serves two ends: records settle into their order, and a busy ring wakes us
             // once for many.
-            tokio::time::sleep(HOLD).await;
+            tokio::time::sleep(CADENCE).await;
             let now = boottime()?;
             self.read();
             let events = self.order.take(now.saturating_sub(HOLD.as_nanos() as u64));
@@ -245,6 +277,18 @@ impl Sensor {
             out_of_order: self.order.late(),
             ..self.accounting.snapshot()?
         })
+    }
+
+    /// What was put into the kernel and is not there any more, or not as it was.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = self.presence.missing();
+        if !self.tables.are_in_place(&self.ebpf) {
+            missing.push("the watch entries".to_owned());
+        }
+        if !set::names_are_in_place(&self.ebpf, &self.names) {
+            missing.push("the names of executables that begin a lineage".to_owned());
+        }
+        missing
     }
 
     /// Which hook feeds which kind.

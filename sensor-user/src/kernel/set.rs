@@ -86,12 +86,8 @@ impl Set {
     }
 
     /// The watched process that has this pid.
-    pub(super) fn key(&self, pid: u32) -> Result<Option<ProcessKey>, SensorError> {
-        let entry = self.get(pid)?.filter(|entry| entry.flags & CARRIER == 0);
-        Ok(entry.map(|entry| ProcessKey {
-            pid,
-            start: entry.start,
-        }))
+    pub(super) fn member(&self, pid: u32) -> Result<Option<Member>, SensorError> {
+        Ok(self.get(pid)?.and_then(|entry| member(pid, &entry)))
     }
 
     /// Makes every process that `pid` will make the root of a lineage. False if it is watched itself,
@@ -153,21 +149,23 @@ impl Set {
         // The kernel begins anew where the last key was taken out meanwhile.
         let entries = self.0.iter().filter_map(Result::ok).take(ENTRIES);
         entries
-            .filter_map(|(pid, bytes)| {
-                let entry = Lineage::read_from_bytes(&bytes).ok()?;
-                (entry.flags & CARRIER == 0).then_some(Member {
-                    process: ProcessKey {
-                        pid,
-                        start: entry.start,
-                    },
-                    root: ProcessKey {
-                        pid: entry.root_pid,
-                        start: entry.root_start,
-                    },
-                })
-            })
+            .filter_map(|(pid, bytes)| member(pid, &Lineage::read_from_bytes(&bytes).ok()?))
             .collect()
     }
+}
+
+/// What an entry says of a watched process; a carrier is none.
+fn member(pid: u32, entry: &Lineage) -> Option<Member> {
+    (entry.flags & CARRIER == 0).then_some(Member {
+        process: ProcessKey {
+            pid,
+            start: entry.start,
+        },
+        root: ProcessKey {
+            pid: entry.root_pid,
+            start: entry.root_start,
+        },
+    })
 }
 
 /// Whether a process has a thread that runs. A leader that ended is kept until the others have; a dead
@@ -195,6 +193,14 @@ pub(super) fn install_names(ebpf: &mut Ebpf, names: &[String]) -> Result<(), Sen
             .map_err(|error| failed(NAMES, &error))?;
     }
     Ok(())
+}
+
+/// Whether the probes know all of them still.
+pub(super) fn names_are_in_place(ebpf: &Ebpf, names: &[String]) -> bool {
+    let Some(Ok(map)) = ebpf.map(NAMES).map(HashMap::<_, [u8; NAME], u32>::try_from) else {
+        return false;
+    };
+    names.iter().all(|name| map.get(&key(name), 0).is_ok())
 }
 
 fn key(name: &str) -> [u8; NAME] {

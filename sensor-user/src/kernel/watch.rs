@@ -18,6 +18,9 @@ const PACKAGE_FOLDERS: [&[u8]; 3] = [b"node_modules", b"site-packages", b"dist-p
 /// Longer than a probe takes that has read the filter already.
 const SETTLED: Duration = Duration::from_millis(2);
 
+/// [`Filter`], as aya wants it.
+type FilterBytes = [u8; size_of::<Filter>()];
+
 /// What the maps will hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tables {
@@ -134,6 +137,18 @@ impl Tables {
         trim(ebpf, "PREFIXES", &self.prefixes)
     }
 
+    /// Whether the maps hold exactly this.
+    pub(super) fn are_in_place(&self, ebpf: &Ebpf) -> bool {
+        let filter = || {
+            let map = Array::<_, FilterBytes>::try_from(ebpf.map("FILTER")?).ok()?;
+            map.get(&0, 0).ok()
+        };
+        filter().is_some_and(|found| found.as_slice() == self.filter().as_bytes())
+            && holds(ebpf, "COMPONENTS", &self.components)
+            && holds(ebpf, "SUFFIXES", &self.suffixes)
+            && holds(ebpf, "PREFIXES", &self.prefixes)
+    }
+
     /// Takes the place of `old`, which the maps hold. At no moment does a probe miss what both want:
     /// first the maps and the filter let through what either does, then the old is taken out. If it
     /// fails, the old is in place.
@@ -167,12 +182,12 @@ fn merge<K: Copy + Ord>(into: &mut BTreeMap<K, u32>, more: &BTreeMap<K, u32>) {
 
 fn set_filter(ebpf: &mut Ebpf, filter: Filter) -> Result<(), SensorError> {
     const NAME: &str = "FILTER";
-    let bytes: [u8; size_of::<Filter>()] = filter
+    let bytes: FilterBytes = filter
         .as_bytes()
         .try_into()
         .expect("a struct has its own size");
     let map = ebpf.map_mut(NAME).ok_or_else(|| missing(NAME))?;
-    let mut map: Array<_, [u8; size_of::<Filter>()]> =
+    let mut map: Array<_, FilterBytes> =
         Array::try_from(map).map_err(|error| failed(NAME, &error))?;
     map.set(0, bytes, 0).map_err(|error| failed(NAME, &error))
 }
@@ -210,6 +225,16 @@ fn fill<const N: usize>(
             .map_err(|error| failed(name, &error))?;
     }
     Ok(())
+}
+
+/// Whether a map holds all of `entries`.
+fn holds<const N: usize>(ebpf: &Ebpf, name: &str, entries: &BTreeMap<[u8; N], u32>) -> bool {
+    let Some(Ok(map)) = ebpf.map(name).map(HashMap::<_, [u8; N], u32>::try_from) else {
+        return false;
+    };
+    entries
+        .iter()
+        .all(|(key, operations)| map.get(key, 0).is_ok_and(|found| found == *operations))
 }
 
 /// Takes out what is not in `entries`.

@@ -48,6 +48,13 @@ fn asked_for(exec: &Exec) -> Option<Rc<str>> {
     (asked.as_bytes() != exec.executable.path.as_bytes()).then(|| asked.into())
 }
 
+/// Whether a program is a package manager.
+pub(crate) fn is_manager(exec: &Exec) -> bool {
+    let args: Vec<_> = exec.args.iter().map(Text::to_str_lossy).collect();
+    let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+    installer::recognise(&exec.executable.path.to_str_lossy(), &words).is_some()
+}
+
 /// The variables of `redact::LOADING` that a program was started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loading {

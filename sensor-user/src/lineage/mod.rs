@@ -14,12 +14,15 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 
+pub(crate) use image::is_manager;
 pub use image::{Image, Loading, NEAREST, Node};
 pub use installer::{Interpreter, Invocation, Manager};
 pub use scope::{Context, InstallSession};

@@ -156,13 +156,16 @@ impl Context {
 }
 
 fn holds_many_things(folder: &str) -> bool {
-    let parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts = folder.split('/').filter(|part| !part.is_empty());
     matches!(
-        parts[..],
-        [] | ["root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"]
-            | ["home", _]
-            | ["var", "tmp"]
-            | ["dev", "shm"]
+        [parts.next(), parts.next(), parts.next()],
+        [
+            None | Some("root" | "home" | "tmp" | "etc" | "usr" | "var" | "opt" | "srv"),
+            None,
+            None
+        ] | [Some("home"), Some(_), None]
+            | [Some("var"), Some("tmp"), None]
+            | [Some("dev"), Some("shm"), None]
     )
 }
 

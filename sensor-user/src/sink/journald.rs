@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use super::message::{health_message, message};
-use super::native::{Entry, Socket};
+use super::message::{health_message, shortened};
+use super::native::{Entry, NotSent, Socket};
 use super::{Record, SinkError};
 use crate::alert::escape::{json, terminal};
 use crate::alert::schema::Alert;
@@ -29,17 +29,22 @@ impl Journald {
 
     /// Sends one entry. A record that could not be sent is the caller's to keep.
     pub fn send(&self, record: Record<'_>) -> Result<(), SinkError> {
-        let entry = match record {
-            Record::Alert(alert) => alert_entry(alert),
-            Record::Health(health) => health_entry(health),
-        };
-        self.0.send(&entry).map_err(|source| {
+        self.0.send(&entry(record)).map_err(|error| {
             let socket = self.0.path.display().to_string();
-            match source.kind() {
-                io::ErrorKind::WouldBlock => SinkError::JournalSlow { socket },
-                _ => SinkError::JournalAway { socket, source },
+            match error {
+                NotSent::Slow(_) => SinkError::JournalSlow { socket },
+                NotSent::Away(source) => SinkError::JournalAway { socket, source },
+                NotSent::Never(source) => SinkError::TooLarge { socket, source },
             }
         })
+    }
+}
+
+/// The fields of a record's entry.
+pub(super) fn entry(record: Record<'_>) -> Entry {
+    match record {
+        Record::Alert(alert) => alert_entry(alert),
+        Record::Health(health) => health_entry(health),
     }
 }
 
@@ -78,7 +83,9 @@ fn head(level: Level, message_id: u128, message: &str) -> Entry {
 /// print them as they are.
 fn alert_entry(alert: &Alert) -> Entry {
     let branch = alert.detection_branch;
-    let mut entry = head(alert.level, branch_message_id(branch), &message(alert));
+    let whole = json(alert);
+    let message = shortened(alert, &whole);
+    let mut entry = head(alert.level, branch_message_id(branch), &message);
     let mut indexed = |name, value: Option<String>| {
         entry.optional(name, value.as_deref().map(terminal).as_deref());
     };
@@ -111,7 +118,7 @@ fn alert_entry(alert: &Alert) -> Entry {
         "PKGWARDEN_RUN_ID",
         alert.ci.as_ref().and_then(|ci| ci.run_id.clone()),
     );
-    entry.field("PKGWARDEN_ALERT", &json(alert));
+    entry.field("PKGWARDEN_ALERT", &whole);
     entry
 }
 

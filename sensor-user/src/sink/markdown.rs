@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::alert::escape::markdown as text;
-use crate::alert::report::{Connection, DecidedBy, Report};
+use crate::alert::report::{Connection, DecidedBy, PackageRun, Report};
 use crate::alert::row::command_line;
 use crate::alert::schema::Alert;
 use crate::alert::summary::package_name;
@@ -18,6 +18,11 @@ const CELL: usize = 300;
 /// The page. `alerts` are those the report counts, all levels, in any order.
 pub fn markdown(report: &Report, alerts: &[Alert]) -> String {
     let mut page = String::new();
+    if decided_by(report) == Some(DecidedBy::Setup) {
+        page.push_str("### pkgwarden: the command was not started\n\n");
+        page.push_str("Nothing was watched. Why is in the log of this step.\n\n");
+        return page;
+    }
     heading(&mut page, report);
     verdict(&mut page, report);
     alert_table(&mut page, alerts);
@@ -50,6 +55,10 @@ pub fn markdown(report: &Report, alerts: &[Alert]) -> String {
     page
 }
 
+fn decided_by(report: &Report) -> Option<DecidedBy> {
+    report.exit.as_ref().map(|exit| exit.decided_by)
+}
+
 fn heading(page: &mut String, report: &Report) {
     let total: u64 = report.alerts_by.level.values().sum();
     let counted = match total {
@@ -74,22 +83,23 @@ fn verdict(page: &mut String, report: &Report) {
             report.processes, completeness.generated
         );
     } else {
-        let _ = writeln!(
-            page,
-            "**Incomplete: an alert may be missing.** {} of {} events were lost.\n",
-            completeness.lost, completeness.generated
-        );
+        let lost = match completeness.lost {
+            0 => String::new(),
+            lost => format!(" {lost} of {} events were lost.", completeness.generated),
+        };
+        let _ = writeln!(page, "**Incomplete: an alert may be missing.**{lost}\n");
+        if completeness.started_late {
+            page.push_str("- the watch began when processes were running already\n");
+        }
         for sentence in &completeness.degraded {
             let _ = writeln!(page, "- {}", cell(sentence));
         }
         page.push('\n');
     }
-    let decided = report.exit.as_ref().map(|exit| exit.decided_by);
-    let reason = match decided {
+    let reason = match decided_by(report) {
         Some(DecidedBy::Findings) => "**This step failed because of its alerts.**",
         Some(DecidedBy::Incomplete) => "**This step failed because not everything was seen.**",
-        Some(DecidedBy::Setup) => "**The command was not started.**",
-        Some(DecidedBy::Command) | None => return,
+        Some(DecidedBy::Command | DecidedBy::Setup) | None => return,
     };
     let _ = writeln!(page, "{reason}\n");
 }
@@ -115,25 +125,30 @@ fn alert_table(page: &mut String, alerts: &[Alert]) {
 }
 
 fn packages(page: &mut String, report: &Report) {
-    let rows = report.packages.iter().map(|run| {
+    const TITLE: &str = "Packages whose code ran";
+    let row = |run: &PackageRun| {
         [
             code(&package_name(&run.package)),
             cell(&run.package.kind),
             run.lifecycle.as_deref().map(cell).unwrap_or_default(),
-            match run.approved {
-                Some(true) => "yes",
-                Some(false) => "no",
-                None => "",
-            }
-            .to_owned(),
         ]
+    };
+    // Only some managers have a list of the packages whose scripts may run.
+    if report.packages.iter().all(|run| run.approved.is_none()) {
+        let columns = ["Package", "Type", "Lifecycle"];
+        return folded(page, TITLE, columns, report.packages.iter().map(row));
+    }
+    let rows = report.packages.iter().map(|run| {
+        let [package, kind, lifecycle] = row(run);
+        let approved = match run.approved {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "",
+        };
+        [package, kind, lifecycle, approved.to_owned()]
     });
-    folded(
-        page,
-        "Packages whose code ran",
-        ["Package", "Type", "Lifecycle", "Approved"],
-        rows,
-    );
+    let columns = ["Package", "Type", "Lifecycle", "Approved"];
+    folded(page, TITLE, columns, rows);
 }
 
 fn connections(page: &mut String, report: &Report) {

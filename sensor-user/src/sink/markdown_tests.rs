@@ -30,6 +30,35 @@ fn a_blind_sensor_is_the_first_thing_on_the_page() {
 }
 
 #[test]
+fn a_command_that_was_not_started_was_not_watched_either() {
+    let mut report = sample::report();
+    report.command.clear();
+    report.exit.as_mut().unwrap().decided_by = DecidedBy::Setup;
+    let page = markdown(&report, &[]);
+    assert!(page.starts_with("### pkgwarden: the command was not started"));
+    assert!(!page.contains("nothing was lost"), "{page}");
+    assert!(!page.contains("<code></code>"), "{page}");
+}
+
+#[test]
+fn a_late_watch_lost_no_events_and_says_what_it_is() {
+    let mut report = sample::report();
+    report.completeness.complete = false;
+    report.completeness.started_late = true;
+    let page = markdown(&report, &[]);
+    assert!(!page.contains("0 of"), "{page}");
+    assert!(page.contains("- the watch began when"), "{page}");
+}
+
+#[test]
+fn a_manager_without_a_list_of_approved_packages_has_no_empty_column() {
+    let mut report = sample::report();
+    assert!(markdown(&report, &[]).contains("| Approved |"));
+    report.packages[0].approved = None;
+    assert!(!markdown(&report, &[]).contains("Approved"));
+}
+
+#[test]
 fn a_hundred_thousand_connections_make_no_page_that_is_not_shown() {
     let mut report = sample::report();
     report.connections = vec![report.connections[0].clone(); 100_000];

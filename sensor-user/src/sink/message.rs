@@ -56,22 +56,33 @@ enum Cut {
 
 /// At most [`MESSAGE_BYTES`]. What was left out is named in a last key, `truncated`.
 pub fn message(alert: &Alert) -> String {
-    let whole = escape::json(alert);
+    shortened(alert, &escape::json(alert))
+}
+
+/// The same of an alert whose JSON is known.
+pub(super) fn shortened(alert: &Alert, whole: &str) -> String {
     if whole.len() <= MESSAGE_BYTES {
-        return whole;
+        return whole.to_owned();
     }
     let Ok(Value::Object(mut map)) = serde_json::to_value(alert) else {
-        return whole;
+        return whole.to_owned();
     };
+    // Most alerts are too long, so what a cut frees is reckoned and not tried.
+    let mut length = whole.len() + r#","truncated":[]"#.len();
     let mut truncated = Vec::new();
     for &(name, cut) in CUTS {
-        if leave_out(&mut map, name, cut) && !truncated.contains(&name) {
+        let freed = leave_out(&mut map, name, cut);
+        length = length.saturating_sub(freed);
+        if freed > 0 && !truncated.contains(&name) {
             truncated.push(name);
+            length += name.len() + r#""","#.len();
         }
-        map.insert("truncated".to_owned(), truncated.clone().into());
-        let shorter = escape::json(&map);
-        if shorter.len() <= MESSAGE_BYTES {
-            return shorter;
+        if length <= MESSAGE_BYTES {
+            map.insert("truncated".to_owned(), truncated.clone().into());
+            let shorter = escape::json(&map);
+            if shorter.len() <= MESSAGE_BYTES {
+                return shorter;
+            }
         }
     }
     core(&map)
@@ -93,26 +104,33 @@ fn core(map: &Map<String, Value>) -> String {
     escape::json(&core)
 }
 
-/// Takes one part out; true when there was something to take.
-fn leave_out(map: &mut Map<String, Value>, name: &str, cut: Cut) -> bool {
+/// Takes one part out; returns the bytes that this frees, 0 when there was nothing to take.
+fn leave_out(map: &mut Map<String, Value>, name: &str, cut: Cut) -> usize {
     let Some((parent, key)) = name.split_once('.') else {
-        return map.shift_remove(name).is_some();
+        return leave_out_of(map, name, cut);
     };
     match map.get_mut(parent) {
         Some(Value::Object(object)) => leave_out_of(object, key, cut),
         Some(Value::Array(items)) => items
             .iter_mut()
             .filter_map(Value::as_object_mut)
-            .fold(false, |any, item| leave_out_of(item, key, cut) | any),
-        _ => false,
+            .map(|item| leave_out_of(item, key, cut))
+            .sum(),
+        _ => 0,
     }
 }
 
-fn leave_out_of(object: &mut Map<String, Value>, key: &str, cut: Cut) -> bool {
-    match (cut, object.get(key)) {
-        (_, None) => false,
-        (Cut::Long, Some(value)) if escape::json(value).len() <= LONG_ARGS => false,
-        _ => object.shift_remove(key).is_some(),
+fn leave_out_of(object: &mut Map<String, Value>, key: &str, cut: Cut) -> usize {
+    let size = object.get(key).map(|value| escape::json(value).len());
+    match (cut, size) {
+        (_, None) => 0,
+        (Cut::Long, Some(size)) if size <= LONG_ARGS => 0,
+        (_, Some(size)) => {
+            object.shift_remove(key);
+            // None of our keys needs an escape; a lone key has no comma, which the last look at
+            // the length allows for.
+            key.len() + r#""":,"#.len() + size
+        }
     }
 }
 

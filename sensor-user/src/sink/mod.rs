@@ -7,6 +7,8 @@ mod markdown;
 mod message;
 mod native;
 mod ndjson;
+pub mod outbox;
+mod session;
 mod table;
 mod text;
 
@@ -17,6 +19,8 @@ pub use journald::{JOURNAL_SOCKET, Journald, branch_message_id};
 pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
+pub use outbox::{Limits as OutboxLimits, Notice, Outbox};
+pub use session::session;
 pub use table::table;
 pub use text::{Style, Text};
 
@@ -75,5 +79,15 @@ pub enum SinkError {
     JournalSlow {
         /// Its path.
         socket: String,
+    },
+    /// It does not fit a datagram, and no file for it could be made.
+    #[error(
+        "a record is too large for a datagram to journald at `{socket}`, and no file for it could be made: {source}; it was not sent"
+    )]
+    TooLarge {
+        /// Its path.
+        socket: String,
+        /// What the kernel said.
+        source: io::Error,
     },
 }

@@ -22,6 +22,8 @@ pub struct Text<W> {
     style: Style,
     min_level: Level,
     below: u64,
+    /// Not of what happens now: when it was, and where, must be told.
+    recorded: bool,
 }
 
 impl<W: Write> Text<W> {
@@ -32,7 +34,14 @@ impl<W: Write> Text<W> {
             style,
             min_level,
             below: 0,
+            recorded: false,
         }
+    }
+
+    /// For records of another time and perhaps of another machine.
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
     }
 
     /// Shows or counts one record, with one write.
@@ -42,9 +51,9 @@ impl<W: Write> Text<W> {
                 self.below += 1;
                 return Ok(());
             }
-            Record::Alert(alert) => alert_page(alert, self.style),
+            Record::Alert(alert) => alert_page(alert, self.style, self.recorded),
             // Never left out: a blind sensor is not a matter of taste.
-            Record::Health(health) => health_page(health, self.style),
+            Record::Health(health) => health_page(health, self.style, self.recorded),
         };
         self.out.write_all(page.as_bytes())?;
         self.out.flush()
@@ -71,7 +80,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-fn alert_page(alert: &Alert, style: Style) -> String {
+fn alert_page(alert: &Alert, style: Style, recorded: bool) -> String {
     let mut page = Page::new(WIDTH, style);
     let level = level_name(alert.level).to_uppercase();
     page.headline(
@@ -79,6 +88,10 @@ fn alert_page(alert: &Alert, style: Style) -> String {
         colour(alert.level),
         &alert.summary,
     );
+    if recorded {
+        page.item("time", &when(&alert.time, &alert.host.name));
+        page.optional("suppressed", alert.evidence.suppressed_by.as_deref());
+    }
     page.item("rule", &alert.title);
     page.item("process", &chain(alert));
     page.optional(
@@ -100,6 +113,14 @@ fn alert_page(alert: &Alert, style: Style) -> String {
     page.finish()
 }
 
+fn when(time: &str, host: &str) -> String {
+    // RFC 3339 in UTC: the day and the second.
+    match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(clock)) => format!("{day} {clock} UTC, on {host}"),
+        _ => format!("{time}, on {host}"),
+    }
+}
+
 /// `bash > node > dash`, root first, the nearest six.
 fn chain(alert: &Alert) -> String {
     let mut names: Vec<&str> = alert
@@ -116,9 +137,12 @@ fn chain(alert: &Alert) -> String {
     format!("{} (pid {})", names.join(" > "), alert.process.pid)
 }
 
-fn health_page(health: &Health, style: Style) -> String {
+fn health_page(health: &Health, style: Style, recorded: bool) -> String {
     let mut page = Page::new(WIDTH, style);
     page.headline("pkgwarden SENSOR", colour(health.level), &health.cause);
+    if recorded {
+        page.item("time", &when(&health.time, &health.host.name));
+    }
     page.item("code", health.code.name());
     page.item("meaning", health.code.sentence());
     page.item("do first", health.code.action());
@@ -167,6 +191,17 @@ mod tests {
             shown(&[one, two], Style::Plain),
             "pkgwarden: 2 alerts below medium are not shown here; the report lists them\n"
         );
+    }
+
+    #[test]
+    fn what_was_recorded_says_when_and_where_and_what_silenced_it() {
+        let mut alert = sample::postinstall();
+        alert.evidence.suppressed_by = Some("internal registry".into());
+        let mut out = Vec::new();
+        let mut text = Text::new(&mut out, Style::Plain, Level::Medium).recorded();
+        text.write(Record::Alert(&alert)).unwrap();
+        text.write(Record::Health(&sample::health())).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap());
     }
 
     #[test]

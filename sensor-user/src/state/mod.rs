@@ -1,4 +1,29 @@
 //! What the daemon keeps: alerts, sessions and health, in a bounded log under `/var/lib/pkgwarden`.
+//!
+//! Goals: at most the record being written is lost, whenever the machine or the daemon stops; a
+//! damaged, full, read-only or future log never stops the daemon; readers need no lock.
+//!
+//! - [`Store`]: the one writer.
+//! - [`read`], [`scan`], [`Follow`]: readers, newest first or as it comes.
+//! - [`Snapshot`]: the sessions that are open, for a daemon that is started again.
+//! - [`Folder`]: where all of it lies, and how its files are opened.
+//!
+//! The log is segments, `log-00000001.ndjson` and so on, of lines `<crc32> <json>`. A segment's first
+//! line names the format. The oldest segments go when there is too much, or when they are too old.
+
+mod error;
+mod folder;
+mod follow;
+mod line;
+mod read;
+mod recover;
+mod segment;
+mod select;
+mod snapshot;
+mod store;
+
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +31,16 @@ use crate::alert::report::Report;
 use crate::alert::schema::Alert;
 use crate::detect::Level;
 use crate::health::Health;
+
+pub use error::{ReadError, StoreError, Trouble, Troubles};
+pub use folder::Folder;
+pub use follow::Follow;
+pub use read::{read, scan};
+pub use snapshot::{Member, OpenSession, Snapshot};
+pub use store::{Limits, Store};
+
+/// Where the daemon keeps it.
+pub const FOLDER: &str = "/var/lib/pkgwarden";
 
 /// One thing that is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

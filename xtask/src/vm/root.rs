@@ -22,11 +22,14 @@ const LEFT_OUT: [&str; 3] = [
 ];
 
 /// Ends what mmdebstrap does in the new root, `$1`. What was left out above is for the packages of
-/// the root only: the one under test is to be installed whole.
+/// the root only: the one under test is to be installed whole, and its service to be started, which
+/// mmdebstrap forbids until after this step.
 const LAST_STEP: &str = r#"
 set -e
 cd "$1"
 rm -rf var/cache/apt/* var/lib/apt/lists/* var/cache/debconf/*-old etc/dpkg/dpkg.cfg.d/99mmdebstrap
+rm -f usr/sbin/policy-rc.d
+mv sbin/start-stop-daemon.REAL sbin/start-stop-daemon
 : > etc/machine-id
 echo guest > etc/hostname
 find . -xdev | cpio --create --format=newc --quiet > "$PKGWARDEN_ROOT_IMAGE"

@@ -2,19 +2,24 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 
 use super::clock::WallClock;
 use super::outputs::Outputs;
 use super::say;
-use crate::alert::report::Report;
 use crate::alert::schema::Host;
 use crate::cli::run::source::Batch;
 use crate::core::{Core, Finding};
+use crate::detect::Level;
 use crate::edge::{Edge, boottime, host};
-use crate::event::{Body, Event, Start, capture};
+use crate::event::{Body, Counters, Event, Start, capture};
+use crate::health::metrics::Metrics;
 use crate::health::{Code, Health};
+
+/// How many of the sensor's troubles are remembered for those who ask what is complete.
+const BLOTS: usize = 256;
 
 /// The daemon's way from events to findings.
 pub(super) struct Flow {
@@ -22,21 +27,27 @@ pub(super) struct Flow {
     capture: Option<capture::Writer<BufWriter<File>>>,
     pub(super) core: Core,
     pub(super) outputs: Outputs,
+    pub(super) metrics: Metrics,
     clock: WallClock,
-    host: Host,
+    pub(super) host: Host,
     /// Already told that the edge reads nothing any more.
     edge_told: bool,
+    /// When what was recorded became incomplete, CLOCK_REALTIME in nanoseconds, and why.
+    blots: Vec<(i64, String)>,
 }
 
 impl Flow {
     /// Begins with the record of the start.
     pub(super) fn begin(core: Core, outputs: Outputs, record: Option<File>, start: Start) -> Self {
         let machine = host();
+        let mut metrics = Metrics::new(SystemTime::now());
+        metrics.hooks(&start.hooks);
         let mut flow = Self {
             edge: Edge::default(),
             capture: None,
             core,
             outputs,
+            metrics,
             clock: WallClock::new(start.wall_offset),
             host: Host {
                 name: machine.name,
@@ -44,6 +55,7 @@ impl Flow {
                 boot_id: machine.boot_id,
             },
             edge_told: false,
+            blots: Vec::new(),
         };
         if let Some(file) = record {
             match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
@@ -51,7 +63,7 @@ impl Flow {
                 Err(error) => flow.not_recording(&error),
             }
         }
-        flow.take(own(Body::Start(Box::new(start))));
+        flow.own(Body::Start(Box::new(start)));
         flow
     }
 
@@ -59,15 +71,8 @@ impl Flow {
     /// end of the batch it is in.
     pub(super) async fn batch(&mut self, batch: Batch) {
         self.look_at_the_clock();
-        let counters = Body::Counters(batch.counters);
-        let time = batch
-            .events
-            .first()
-            .map_or_else(boottime, |event| event.time);
-        self.take(Event {
-            time,
-            ..own(counters)
-        });
+        let time = batch.events.first().map(|event| event.time);
+        self.count(time.unwrap_or_else(boottime), batch.counters);
         self.handle(batch.events).await;
         if self.edge.is_broken() && !self.edge_told {
             self.edge_told = true;
@@ -77,7 +82,16 @@ impl Flow {
         self.flush();
     }
 
-    /// Handles events that are not the kernel's own, or that were accounted for.
+    /// The accounting; with it the core looks for install sessions that are over.
+    pub(super) fn count(&mut self, time: u64, counters: Counters) {
+        self.metrics.ring_read(SystemTime::now(), &counters);
+        self.take(Event {
+            time,
+            ..own(Body::Counters(counters))
+        });
+    }
+
+    /// Handles events without an accounting of their own.
     pub(super) async fn handle(&mut self, events: Vec<Event>) {
         for event in self.edge.enrich(events).await {
             self.take(event);
@@ -87,8 +101,12 @@ impl Flow {
     /// Tells the core of a clock that was set. Costs two readings of a clock.
     pub(super) fn look_at_the_clock(&mut self) {
         if let Some(wall_offset) = self.clock.moved() {
-            self.take(own(Body::Clock { wall_offset }));
+            self.own(Body::Clock { wall_offset });
         }
+    }
+
+    fn own(&mut self, body: Body) {
+        self.take(own(body));
     }
 
     fn take(&mut self, event: Event) {
@@ -100,13 +118,24 @@ impl Flow {
         for finding in self.core.handle(&event) {
             match finding {
                 Finding::Alert(alert) => {
-                    let failed = self.outputs.alert(&alert);
-                    self.failed(failed);
+                    self.metrics.alert(&alert);
+                    if let Some(error) = self.outputs.alert(alert) {
+                        self.failing(error.to_string());
+                    }
+                }
+                Finding::Suppressed(alert) => {
+                    self.metrics.suppressed(&alert);
+                    self.outputs.suppressed(alert);
                 }
                 Finding::Health(health) => self.tell(&health),
-                Finding::Suppressed(_) | Finding::Session(_) => {}
+                Finding::Session(report) => self.outputs.session(report),
             }
         }
+    }
+
+    /// An output does not work.
+    pub(super) fn failing(&mut self, cause: String) {
+        self.health(Code::OutputFailing, cause, None);
     }
 
     /// The sensor about itself, beyond what the core knows.
@@ -116,30 +145,48 @@ impl Flow {
         self.tell(&health);
     }
 
-    fn tell(&mut self, health: &Health) {
-        say::warn(&format!("{}: {}", health.code.name(), health.cause));
+    pub(super) fn tell(&mut self, health: &Health) {
+        let said = format!("{}: {}", health.code.name(), health.cause);
+        match health.level {
+            Level::Informational => say::info(&said),
+            _ => say::warn(&said),
+        }
+        self.metrics.health(health.code);
+        self.blot(health);
         let failed = self.outputs.health(health);
-        // An output that fails on its own failure is not told again.
-        match health.code {
-            Code::OutputFailing => {}
-            _ => self.failed(failed),
+        // An output that fails on the news of its failure is not told of that.
+        if let Some(error) = failed
+            && health.code != Code::OutputFailing
+        {
+            self.failing(error.to_string());
         }
     }
 
-    fn failed(&mut self, failed: Vec<crate::sink::SinkError>) {
-        for error in failed {
-            self.health(Code::OutputFailing, error.to_string(), None);
+    fn blot(&mut self, health: &Health) {
+        let incomplete = matches!(
+            health.code,
+            Code::EventsLost
+                | Code::LineageFull
+                | Code::HookMissing
+                | Code::DaemonGap
+                | Code::Tampered
+        );
+        if incomplete && self.blots.len() < BLOTS {
+            let sentence = format!("{} ({})", health.cause, health.time);
+            self.blots.push((super::outputs::now(), sentence));
         }
     }
 
-    /// Install sessions that are not over, as they stand.
-    pub(super) fn open_sessions(&self) -> Vec<Report> {
-        self.core.open_sessions()
+    /// Why what was recorded since then (CLOCK_REALTIME, nanoseconds) is not all that happened.
+    pub(super) fn blots_since(&self, since: Option<i64>) -> Vec<String> {
+        let since = since.unwrap_or(i64::MIN);
+        let blots = self.blots.iter().filter(|(at, _)| *at >= since);
+        blots.map(|(_, sentence)| sentence.clone()).collect()
     }
 
     /// The last record.
     pub(super) fn end(&mut self) {
-        self.take(own(Body::End));
+        self.own(Body::End);
         self.flush();
     }
 

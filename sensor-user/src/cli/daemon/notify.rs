@@ -16,11 +16,6 @@ impl Supervisor {
         tell(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// A line for `systemctl status`.
-    pub(super) fn status(status: &str) {
-        tell(&[NotifyState::Status(status)]);
-    }
-
     /// Rules are being read anew; [`Self::ready`] ends it.
     pub(super) fn reloading() {
         match NotifyState::monotonic_usec_now() {

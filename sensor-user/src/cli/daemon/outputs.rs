@@ -1,15 +1,26 @@
-//! Where the daemon's findings go. What can't be written is health on the others, and the watch goes
-//! on.
+//! Where the daemon's findings go: a file, journald, the store, whoever follows. What can't be written
+//! is health on the others, and the watch goes on.
 
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::keeper::{Keeper, Said};
+use crate::alert::report::Report;
 use crate::alert::schema::Alert;
 use crate::cli::run::output::{self, Manner, OutputError};
+use crate::control::Followers;
 use crate::detect::Level;
 use crate::health::Health;
-use crate::sink::{Journald, Ndjson, Record, SinkError};
+use crate::health::metrics::OutboxFigures;
+use crate::sink::{Ndjson, Notice, Outbox, OutboxLimits, Record, SinkError};
+use crate::state::{Entry, Record as Kept};
+
+/// What journald does not take at the end goes to disk after so long.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A file, or standard output.
 type Out = Box<dyn Write>;
@@ -18,8 +29,34 @@ type Out = Box<dyn Write>;
 pub(super) struct Outputs {
     min_level: Level,
     file: Option<AlertsFile>,
-    journald: Option<Journald>,
-    journal_socket: PathBuf,
+    pub(super) journald: Option<Outbox>,
+    journal: Journal,
+    pub(super) keeper: Keeper,
+    pub(super) followers: Followers,
+    /// What an earlier daemon told of sessions that go on, by the install's id.
+    pub(super) earlier: BTreeMap<String, Report>,
+}
+
+/// Where journald is, and what waits for it.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    pub(super) socket: PathBuf,
+    pub(super) spill: PathBuf,
+}
+
+impl Journal {
+    fn open(&self) -> io::Result<Outbox> {
+        Outbox::open(&self.socket, Some(&self.spill), OutboxLimits::default())
+    }
+}
+
+/// What a policy says of outputs.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Limits the file and journald; everything is kept.
+    pub(super) min_level: Level,
+    pub(super) alerts: Option<PathBuf>,
+    pub(super) journald: bool,
 }
 
 /// `--alerts`.
@@ -42,68 +79,166 @@ fn out(path: &Path) -> Result<Out, OutputError> {
         return Ok(Box::new(io::stdout()));
     }
     // Added to: what an earlier daemon wrote stays.
-    let file: File = output::create(path, Manner::Append)?;
-    Ok(Box::new(file))
+    Ok(Box::new(output::create(path, Manner::Append)?))
+}
+
+/// What an output wants of the loop.
+pub(super) enum News {
+    /// A turn.
+    Journal,
+    /// To be heard.
+    Store(Said),
+}
+
+/// Why an output can't be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error(transparent)]
+    File(#[from] OutputError),
+    #[error("no socket can be made to reach journald: {0}")]
+    Journal(io::Error),
 }
 
 impl Outputs {
     /// Opens what is asked for.
     pub(super) fn open(
-        min_level: Level,
-        alerts: Option<&Path>,
-        journald: bool,
-        journal_socket: &Path,
-    ) -> Result<Self, OutputError> {
+        wanted: &Wanted,
+        journal: Journal,
+        keeper: Keeper,
+    ) -> Result<Self, OpenError> {
+        let journald = wanted.journald.then(|| journal.open()).transpose();
         Ok(Self {
-            min_level,
-            file: alerts.map(AlertsFile::open).transpose()?,
-            journald: journald
-                .then(|| Journald::open(journal_socket))
-                .transpose()
-                .unwrap_or_default(),
-            journal_socket: journal_socket.to_owned(),
+            min_level: wanted.min_level,
+            file: wanted.alerts.as_deref().map(AlertsFile::open).transpose()?,
+            journald: journald.map_err(OpenError::Journal)?,
+            journal,
+            keeper,
+            followers: Followers::new(|query, entry| query.wants(entry)),
+            earlier: BTreeMap::new(),
         })
     }
 
     /// The same anew, after a log was rotated or the configuration changed. What can't be opened
-    /// leaves the old file in use.
-    pub(super) fn renew(
-        &mut self,
-        min_level: Level,
-        alerts: Option<&Path>,
-        journald: bool,
-    ) -> Result<(), OutputError> {
-        self.min_level = min_level;
-        if journald != self.journald.is_some() {
-            self.journald = journald
-                .then(|| Journald::open(&self.journal_socket))
-                .transpose()
-                .unwrap_or_default();
+    /// leaves the old one in use.
+    pub(super) fn renew(&mut self, wanted: &Wanted) -> Result<(), OpenError> {
+        self.min_level = wanted.min_level;
+        if wanted.journald != self.journald.is_some() {
+            let journald = wanted.journald.then(|| self.journal.open()).transpose();
+            self.journald = journald.map_err(OpenError::Journal)?;
         }
-        match (&mut self.file, alerts) {
+        match (&mut self.file, wanted.alerts.as_deref()) {
             (Some(file), Some(path)) if file.path == path => file.sink.reopen(out(path)?),
             (_, path) => self.file = path.map(AlertsFile::open).transpose()?,
         }
         Ok(())
     }
 
-    /// One alert, now. What it could not be written to.
-    pub(super) fn alert(&mut self, alert: &Alert) -> Vec<SinkError> {
-        match alert.level >= self.min_level {
-            true => self.write(Record::Alert(alert)),
-            false => Vec::new(),
-        }
+    /// One alert, now. What could not be written.
+    pub(super) fn alert(&mut self, alert: Box<Alert>) -> Option<SinkError> {
+        let failed = match alert.level >= self.min_level {
+            true => self.write(Record::Alert(&alert)),
+            false => None,
+        };
+        self.keep(owner(&alert), Kept::Alert(alert));
+        failed
+    }
+
+    /// One that was silenced is only kept.
+    pub(super) fn suppressed(&mut self, alert: Box<Alert>) {
+        self.keep(owner(&alert), Kept::Suppressed(alert));
+    }
+
+    /// An install session that is over.
+    pub(super) fn session(&mut self, report: Box<Report>) {
+        let report = self.whole(*report);
+        self.keep(session_owner(&report), Kept::Session(Box::new(report)));
     }
 
     /// The sensor about itself. Never left out.
-    pub(super) fn health(&mut self, health: &Health) -> Vec<SinkError> {
-        self.write(Record::Health(health))
+    pub(super) fn health(&mut self, health: &Health) -> Option<SinkError> {
+        let failed = self.write(Record::Health(health));
+        self.keep(0, Kept::Health(Box::new(health.clone())));
+        failed
     }
 
-    fn write(&mut self, record: Record<'_>) -> Vec<SinkError> {
-        let file = self.file.as_mut().and_then(|file| file.sink.write(record));
-        let journald = self.journald.as_ref().map(|journald| journald.send(record));
-        let journald = journald.and_then(Result::err);
-        file.into_iter().chain(journald).collect()
+    /// With what an earlier daemon had told of it.
+    pub(super) fn whole(&self, report: Report) -> Report {
+        let install = report.installs.first();
+        match install.and_then(|install| self.earlier.get(&install.id)) {
+            Some(earlier) => report.continuing(earlier),
+            None => report,
+        }
     }
+
+    /// For the store and whoever follows.
+    pub(super) fn keep(&mut self, owner: u32, record: Kept) {
+        let entry = Entry {
+            owner,
+            at: now(),
+            record,
+        };
+        self.followers.publish(&entry);
+        self.keeper.keep(entry);
+    }
+
+    fn write(&mut self, record: Record<'_>) -> Option<SinkError> {
+        if let Some(journald) = &mut self.journald {
+            journald.send(record);
+        }
+        self.file.as_mut().and_then(|file| file.sink.write(record))
+    }
+
+    /// Until journald may take what waits, or there is something to say of the store. Can be
+    /// cancelled.
+    pub(super) async fn next(&mut self) -> News {
+        let ready = async {
+            match &mut self.journald {
+                Some(journald) => journald.ready().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            said = self.keeper.said() => News::Store(said),
+            () = ready => News::Journal,
+        }
+    }
+
+    /// A slice of what waits for journald; what there is to say about it.
+    pub(super) fn turn(&mut self) -> Vec<Notice> {
+        let Some(journald) = &mut self.journald else {
+            return Vec::new();
+        };
+        journald.turn();
+        journald.notices()
+    }
+
+    pub(super) fn figures(&self) -> OutboxFigures {
+        self.journald
+            .as_ref()
+            .map(Outbox::figures)
+            .unwrap_or_default()
+    }
+
+    /// Sends and writes what waits.
+    pub(super) async fn close_journald(&mut self) -> OutboxFigures {
+        match self.journald.take() {
+            Some(journald) => journald.close(PATIENCE).await,
+            None => OutboxFigures::default(),
+        }
+    }
+}
+
+/// CLOCK_REALTIME in nanoseconds.
+pub(super) fn now() -> i64 {
+    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// Whose session it is of: a program with more rights in a user's install is the user's.
+fn owner(alert: &Alert) -> u32 {
+    let install = alert.install.as_ref().map(|install| install.user.id);
+    install.unwrap_or(alert.process.user.id)
+}
+
+pub(super) fn session_owner(report: &Report) -> u32 {
+    report.installs.first().map_or(0, |install| install.user.id)
 }

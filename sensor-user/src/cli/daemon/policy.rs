@@ -1,13 +1,15 @@
 //! What to look for and how to tell: everything that a reload reads anew, all of it or nothing.
 
-use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::outputs::Wanted;
 use crate::cli::run::options::{OptionsError, WatchArgs, Watching};
 use crate::config;
-use crate::detect::{Level, LoadErrors, Problem, RuleSet};
+use crate::detect::{LoadErrors, Problem, RuleSet};
 use crate::event::WatchSet;
 use crate::names::Trust;
+use crate::state::Limits;
 
 /// As read from the command line, the configuration file and the folders of rules.
 #[derive(Debug)]
@@ -15,11 +17,8 @@ pub(super) struct Policy {
     pub(super) rules: Rc<RuleSet>,
     pub(super) watch: WatchSet,
     pub(super) trust: Trust,
-    pub(super) min_level: Level,
-    /// Only standard output may be `-`.
-    pub(super) alerts: Option<PathBuf>,
-    pub(super) journald: bool,
-    pub(super) state: config::State,
+    pub(super) outputs: Wanted,
+    pub(super) limits: Limits,
 }
 
 /// Why it can't be had.
@@ -55,11 +54,21 @@ impl Policy {
             watch: rules.watch_set(),
             rules: Rc::new(rules),
             trust,
-            min_level,
-            alerts,
-            journald: journald.unwrap_or(true),
-            state,
+            outputs: Wanted {
+                min_level,
+                alerts,
+                journald: journald.unwrap_or(true),
+            },
+            limits: limits(&state),
         })
+    }
+}
+
+fn limits(state: &config::State) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        max_bytes: state.max_bytes.unwrap_or(usual.max_bytes),
+        max_age: state.max_age.map_or(usual.max_age, Duration::from_secs),
     }
 }
 

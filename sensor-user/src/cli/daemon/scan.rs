@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::flow::Flow;
+use super::resume::Going;
 use crate::edge::{boottime, executable_name};
 use crate::event::{Actor, Body, Event, Exec, Place, ProcessKey};
 use crate::kernel::{Member, Running, Sensor, SensorError};
@@ -19,7 +20,9 @@ pub(super) struct Scan<'a> {
     /// Names of executables that begin a lineage.
     pub(super) names: &'a [String],
     /// Members of the lineage set of an earlier daemon, and the roots of their lineages.
-    pub(super) earlier: HashMap<ProcessKey, ProcessKey>,
+    pub(super) earlier: &'a HashMap<ProcessKey, ProcessKey>,
+    /// Sessions that go on.
+    pub(super) going: &'a Going,
 }
 
 /// What came of it.
@@ -75,8 +78,11 @@ impl Scan<'_> {
                 let told = Told {
                     process,
                     root,
-                    parent,
-                    watched_parent: roots.contains_key(&parent),
+                    parent_pid: parent.pid,
+                    parent: match roots.contains_key(&parent) {
+                        true => Some(parent),
+                        false => self.going.above(process),
+                    },
                     resumed: earlier.is_some(),
                 };
                 flow.found(&told, time).await;
@@ -93,15 +99,16 @@ impl Scan<'_> {
 pub(super) struct Told {
     process: ProcessKey,
     root: ProcessKey,
-    parent: ProcessKey,
-    watched_parent: bool,
+    parent_pid: u32,
+    /// Where it is placed.
+    parent: Option<ProcessKey>,
     resumed: bool,
 }
 
 impl Flow {
     /// Looks at the process, and tells the core of it.
     async fn found(&mut self, told: &Told, time: u64) {
-        let look = self.edge.look(told.process, told.parent.pid).await;
+        let look = self.edge.look(told.process, told.parent_pid).await;
         let (exec, uid, cgroup) = match look {
             Some(look) => (look.exec, look.uid, look.cgroup),
             // It ended meanwhile, or keeps us from reading.
@@ -120,7 +127,7 @@ impl Flow {
                     root: told.root,
                 },
                 exec: Box::new(exec),
-                parent: told.watched_parent.then_some(told.parent),
+                parent: told.parent,
                 resumed: told.resumed,
             },
         };
@@ -136,7 +143,7 @@ fn nameless(told: &Told) -> Exec {
             truncated: true,
             ..Place::default()
         },
-        parent_pid: told.parent.pid,
+        parent_pid: told.parent_pid,
         detail_lost: true,
         ..Exec::default()
     }

@@ -1,159 +1,215 @@
 //! The daemon from its start to its end: one loop, which reads the rings, and does between two
 //! batches whatever else there is to do.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::signal::Signal;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::DaemonArgs;
 use super::flow::Flow;
 use super::notify::Supervisor;
-use super::policy::Policy;
+use super::outputs::{News, now};
+use super::resume::Earlier;
+use super::round::Rounds;
 use super::say;
 use super::scan::{Found, Scan};
 use crate::cli::run::signals::Signals;
 use crate::cli::run::source::Batch;
-use crate::event::ProcessKey;
+use crate::control::wire::Hook;
+use crate::control::{Call, Control, Runs};
+use crate::edge::boottime;
+use crate::event::{Body, Event, ProcessKey, Start};
 use crate::health::Code;
-use crate::kernel::{Sensor, SensorError};
+use crate::kernel::{Sensor, SensorError, give_back};
+use crate::state::Record;
 
 /// How often the small things are looked after.
 const ROUND: Duration = Duration::from_secs(10);
+/// After the end of a process it is looked whether an install session is over.
+const OVER: Duration = Duration::from_millis(300);
 
 /// A daemon that watches.
 pub(super) struct Service {
     pub(super) args: DaemonArgs,
     pub(super) sensor: Sensor,
     pub(super) flow: Flow,
+    pub(super) control: Option<Control>,
+    pub(super) runs: Runs,
+    pub(super) rounds: Rounds,
     pub(super) names: Vec<String>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) start: Start,
+    /// CLOCK_REALTIME in nanoseconds.
+    pub(super) since: i64,
+    pub(super) rules_sha256: String,
     /// Processes that were put into the lineage set from here, until it is sure that the probes see
     /// their end.
     pub(super) adopted: Vec<ProcessKey>,
+    /// When to look for sessions that are over.
+    pub(super) over_at: Option<Instant>,
 }
 
 impl Service {
     /// Finds what runs already, says READY, and watches until a signal ends it.
-    pub(super) async fn run(mut self, mut signals: Signals) -> Result<(), SensorError> {
-        let scan = Scan {
-            names: &self.names,
-            earlier: std::collections::HashMap::new(),
-        };
-        let found = scan.run(&mut self.sensor, &mut self.flow).await?;
-        say::info(&ready_sentence(&found));
-        self.adopted = found.adopted;
-        Supervisor::ready(&self.status());
-
+    pub(super) async fn run(
+        mut self,
+        mut signals: Signals,
+        earlier: Earlier,
+    ) -> Result<(), SensorError> {
+        self.begin(earlier).await?;
+        // What is done from here on is done for weeks.
+        give_back();
+        Supervisor::ready(&self.standing());
         let mut round = every(ROUND);
         let mut watchdog = Supervisor::interval().map(every);
         loop {
+            let over = self.over_at;
             tokio::select! {
                 biased;
                 received = signals.next() => match received.signal {
                     Signal::SIGHUP => self.reload(),
                     signal => {
-                        say::info(&format!("{} came: what is under way is handled, then this ends", signal.as_str()));
+                        say::info(&format!("{signal}: what happened so far is handled, then this ends"));
                         break;
                     }
                 },
                 () = tick(&mut watchdog) => {
                     // Only a loop that reads its rings empty is alive.
-                    let batch = self.drain()?;
-                    self.flow.batch(batch).await;
+                    self.drain().await?;
                     Supervisor::alive();
                 }
-                _ = round.tick() => self.look_after()?,
+                _ = round.tick() => self.look_after().await?,
+                () = until(over) => {
+                    self.over_at = None;
+                    self.flow.count(boottime(), self.sensor.counters()?);
+                }
+                call = next(&mut self.control) => match call {
+                    Some(call) => self.answer(call).await?,
+                    None => {
+                        self.control = None;
+                        self.flow.failing("the control socket is not served any more".to_owned());
+                    }
+                },
+                news = self.flow.outputs.next() => match news {
+                    News::Journal => self.turn(),
+                    News::Store(said) if said.failing => self.flow.failing(said.text),
+                    News::Store(said) => say::info(&said.text),
+                },
                 events = self.sensor.next() => {
                     let events = events?;
-                    let counters = self.sensor.counters()?;
-                    self.flow.batch(Batch { events, counters }).await;
+                    self.batch(events).await?;
                 }
             }
         }
         self.stop().await
     }
 
-    fn drain(&mut self) -> Result<Batch, SensorError> {
-        let events = self.sensor.drain()?;
+    /// From the attached probes to a watch that knows what was there before.
+    async fn begin(&mut self, mut earlier: Earlier) -> Result<(), SensorError> {
+        if let Some(since) = earlier.since {
+            self.tell_of_the_gap(since);
+        }
+        let running = self.sensor.running()?;
+        let running: HashSet<ProcessKey> = running.iter().map(|running| running.process).collect();
+        let (going, over) = earlier.part(&running);
+        self.flow.outputs.earlier.clone_from(&going.reports);
+        for session in over {
+            self.flow
+                .outputs
+                .keep(session.owner, Record::Session(Box::new(session.report)));
+        }
+        for gone in &going.gone {
+            self.flow.handle(vec![gone.found()]).await;
+        }
+        let scan = Scan {
+            names: &self.names,
+            earlier: &earlier.members,
+            going: &going,
+        };
+        let found = scan.run(&mut self.sensor, &mut self.flow).await?;
+        for gone in &going.gone {
+            self.flow.handle(vec![gone.ended()]).await;
+        }
+        say::info(&sentence(&found));
+        self.adopted = found.adopted;
+        let snapshot = self.snapshot();
+        self.flow.outputs.keeper.snapshot(snapshot);
+        Ok(())
+    }
+
+    fn tell_of_the_gap(&mut self, since: i64) {
+        let time = |at: i64| match Timestamp::from_nanosecond(i128::from(at)) {
+            Ok(time) => format!("{time:.9}"),
+            Err(_) => "an unknown time".to_owned(),
+        };
+        let (from, to) = (time(since), time(now()));
+        let cause = format!(
+            "no daemon was running from {from} to {to}: what was installed then was not watched"
+        );
+        self.flow.health(Code::DaemonGap, cause, Some(from));
+    }
+
+    async fn batch(&mut self, events: Vec<Event>) -> Result<(), SensorError> {
         let counters = self.sensor.counters()?;
-        Ok(Batch { events, counters })
+        self.runs.deliver(&events, &counters);
+        let ended = |event: &Event| matches!(event.body, Body::Exit { .. });
+        if self.over_at.is_none() && events.iter().any(ended) {
+            self.over_at = Some(Instant::now() + OVER);
+        }
+        self.rounds.news |= !events.is_empty();
+        self.flow.batch(Batch { events, counters }).await;
+        Ok(())
+    }
+
+    /// Handles everything that happened before this call.
+    pub(super) async fn drain(&mut self) -> Result<(), SensorError> {
+        let events = self.sensor.drain()?;
+        self.batch(events).await
+    }
+
+    fn turn(&mut self) {
+        for notice in self.flow.outputs.turn() {
+            let health = notice.health(self.flow.host.clone(), Timestamp::now());
+            self.flow.tell(&health);
+        }
     }
 
     /// What happened before this call is handled; then everything is on its way out.
     async fn stop(mut self) -> Result<(), SensorError> {
         Supervisor::stopping();
-        let batch = self.drain()?;
-        self.flow.batch(batch).await;
+        self.drain().await?;
+        self.runs.stop(&mut self.sensor);
+        let snapshot = self.snapshot();
         self.flow.end();
+        if let Some(control) = self.control.take() {
+            control.stop();
+        }
+        let left = self.flow.outputs.close_journald().await;
+        let lost: u64 = left.dropped.values().sum();
+        if lost > 0 {
+            say::error(&format!(
+                "{lost} records could not be sent to journald nor kept for it"
+            ));
+        }
+        for said in self.flow.outputs.keeper.stop(snapshot).await {
+            say::warn(&said.text);
+        }
+        say::info("stopped");
         Ok(())
-    }
-
-    fn look_after(&mut self) -> Result<(), SensorError> {
-        self.flow.look_at_the_clock();
-        // An exit between the look at a process and its entry was seen by nobody.
-        for process in std::mem::take(&mut self.adopted) {
-            self.sensor.forget_if_ended(process)?;
-        }
-        Ok(())
-    }
-
-    /// Rules and configuration anew: all of it, or nothing.
-    fn reload(&mut self) {
-        Supervisor::reloading();
-        match self.try_reload() {
-            Ok(rules) => say::info(&format!("reloaded: {rules} rules")),
-            Err(Rejected { short, full }) => {
-                say::error(&format!(
-                    "the new rules or configuration are refused, the old ones stay:\n{full}"
-                ));
-                self.flow.health(Code::RulesRejected, short, None);
-            }
-        }
-        Supervisor::ready(&self.status());
-    }
-
-    fn try_reload(&mut self) -> Result<usize, Rejected> {
-        let policy = Policy::load(&self.args.watch).map_err(|error| Rejected {
-            short: error.short(),
-            full: error.to_string(),
-        })?;
-        let outputs =
-            self.flow
-                .outputs
-                .renew(policy.min_level, policy.alerts.as_deref(), policy.journald);
-        if let Err(error) = outputs {
-            // Rules are no worse for a log that can't be opened.
-            self.flow
-                .health(Code::OutputFailing, error.to_string(), None);
-        }
-        // What the new rules ask for is reported before they ask.
-        self.sensor.renew(&policy.watch).map_err(|error| Rejected {
-            short: error.to_string(),
-            full: error.to_string(),
-        })?;
-        let rules = policy.rules.rules().len();
-        self.flow.core.renew(policy.rules, policy.trust);
-        Ok(rules)
     }
 
     /// For `systemctl status`.
-    fn status(&self) -> String {
-        format!(
-            "watching, {} processes in the lineage set",
-            self.sensor.members().len()
-        )
+    pub(super) fn standing(&self) -> String {
+        let rules = self.flow.core.rules();
+        let watched = self.sensor.members().len();
+        format!("{rules} rules; {watched} processes were watched when this was said")
     }
 }
 
-/// Why a reload changed nothing.
-struct Rejected {
-    /// For the health record.
-    short: String,
-    /// For the diagnostics.
-    full: String,
-}
-
-fn ready_sentence(found: &Found) -> String {
+fn sentence(found: &Found) -> String {
     let Found { adopted, resumed } = found;
     match (adopted.len(), resumed) {
         (0, _) => "watching".to_owned(),
@@ -175,6 +231,20 @@ async fn tick(interval: &mut Option<Interval>) {
         Some(interval) => {
             interval.tick().await;
         }
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next(control: &mut Option<Control>) -> Option<Call> {
+    match control {
+        Some(control) => control.next().await,
         None => std::future::pending().await,
     }
 }

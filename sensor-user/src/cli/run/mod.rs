@@ -4,7 +4,7 @@
 //! - `caller`: whose command it is, also under sudo.
 //! - `output`, `sinks`: where findings go.
 //! - `child`, `signals`: the command.
-//! - `source`, `remote`, `wire`: where events come from.
+//! - `source`, `remote`: where events come from; [`wire`] is the daemon's too.
 //! - `pipeline`: from events to findings.
 //! - `course`: the run from its start to its end.
 //! - `verdict`: the exit status.
@@ -21,11 +21,10 @@ pub(super) mod sinks;
 pub(super) mod source;
 pub(super) mod tuning;
 mod verdict;
-pub(super) mod wire;
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
 use nix::sys::prctl;
@@ -40,12 +39,15 @@ use signals::Signals;
 use sinks::{Sinks, say_line};
 use source::{Source, SourceError};
 use tuning::TuningError;
-use verdict::{FINDINGS, Gate, SETUP, setup};
+use verdict::{Gate, SETUP, setup};
 
+pub(super) use crate::control::wire;
 pub(crate) use options::RunArgs;
+pub(crate) use verdict::{FINDINGS, INCOMPLETE};
 
 use crate::alert::escape;
 use crate::alert::report::{Exit, Report};
+use crate::control::SOCKET;
 use crate::core::{Core, Settings};
 use crate::detect::{Level, LoadErrors, RuleSet, Sources};
 use crate::sink::{JOURNAL_SOCKET, Journald, markdown};
@@ -165,6 +167,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         caller,
         ..Task::default()
     };
+    let control = args.control.unwrap_or_else(|| PathBuf::from(SOCKET));
     let closing = Closing {
         report: files.report,
         summary: files.summary,
@@ -179,7 +182,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         .map_err(SetupError::Runtime)?;
     let status = runtime.block_on(async {
         let mut signals = Signals::take().map_err(SetupError::Runtime)?;
-        let source = Source::open(&config).await;
+        let source = Source::open(&config, &control).await;
         let mut interim = |pipeline: &Pipeline| {
             if let Some(file) = &closing.report {
                 write_report(file, &pipeline.report());

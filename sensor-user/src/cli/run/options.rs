@@ -10,13 +10,16 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::level;
 use crate::config::{self, Config, ConfigError};
+use crate::control::VARIABLE;
 use crate::detect::Level;
 use crate::names::{BadTrust, Trust};
 
 /// Run a command as yourself, watch its process tree, and pass its status through
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: the command's own, 128+N when signal N ended it; 125 pkgwarden failed \
+    after_help = "Privileges: root needs nothing else. Members of the group pkgwarden are watched for by the \
+                  running daemon; without one, `sudo -n pkgwarden sensor` is tried.\n\n\
+                  Exit status: the command's own, 128+N when signal N ended it; 125 pkgwarden failed \
                   before the command started, 126 the command can't be executed, 127 there is no \
                   such command. With --fail-on: 86 findings, 87 the watch was incomplete."
 )]
@@ -62,6 +65,10 @@ pub(crate) struct RunArgs {
         default_value = "fail"
     )]
     pub(crate) if_unavailable: IfUnavailable,
+
+    /// Where the daemon listens
+    #[arg(long, value_name = "SOCKET", env = VARIABLE, hide = true)]
+    pub(crate) control: Option<PathBuf>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]

@@ -1,18 +1,26 @@
-//! The unprivileged side of `sudo -n pkgwarden sensor`.
+//! The unprivileged side of a watch: the privileged half is the daemon, or `sudo -n pkgwarden sensor`.
+//! Both are told and tell the same lines.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command as Process};
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, Command as Process};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::source::Batch;
 use super::wire::{Command, Hook, LINE_LIMIT, Reply, ReplyLine, Start, json_line, line};
+use crate::control::client::{Client, ClientError};
+use crate::control::line::Word;
+use crate::control::{Line, Request};
 use crate::event::{Body, Event, ProcessKey};
 use crate::kernel::SensorConfig;
 
@@ -27,16 +35,35 @@ const BATCH_LIMIT: usize = 1 << 20;
 /// Why the privileged half can't be used, or no longer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RemoteError {
+    /// sudo, and before it the daemon, did not let us.
     #[error(
-        "watching needs root, and `sudo -n` gave no way to it ({0}): run pkgwarden as root, or allow `pkgwarden sensor` in sudoers"
+        "watching needs root, and there was no way to it: {daemon}; `sudo -n`: {sudo} (allow `pkgwarden sensor` in sudoers, or run pkgwarden as root)"
     )]
-    NoWay(String),
-    #[error("the privileged half can't watch: {0}")]
-    Refused(String),
-    #[error("the privileged half ended: {0}")]
-    Ended(String),
-    #[error("the privileged half does not answer")]
-    Silent,
+    NoWay { daemon: String, sudo: String },
+    #[error(transparent)]
+    Daemon(#[from] ClientError),
+    #[error("{half} can't watch: {message}")]
+    Refused { half: Half, message: String },
+    #[error("{half} ended: {why}")]
+    Ended { half: Half, why: String },
+    #[error("{half} does not answer")]
+    Silent { half: Half },
+}
+
+/// Who watches for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    Daemon,
+    Sudo,
+}
+
+impl fmt::Display for Half {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Half::Daemon => "the daemon",
+            Half::Sudo => "the privileged half behind sudo",
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -47,21 +74,23 @@ enum Message {
     End(String),
 }
 
-/// A running privileged half. It ends when this is dropped, since its standard input closes.
-#[derive(Debug)]
+/// A running privileged half. The watch ends when this is dropped, since the half's input closes.
 pub(crate) struct Remote {
-    input: ChildStdin,
+    half: Half,
+    input: Box<dyn AsyncWrite + Send + Unpin>,
     messages: mpsc::Receiver<Message>,
     hooks: Vec<Hook>,
     /// Came while something else was waited for.
     early: VecDeque<Batch>,
     requests: u64,
-    _child: Child,
+    _child: Option<Child>,
 }
 
 impl Remote {
-    /// Starts it and waits until it watches.
-    pub(crate) async fn start(program: &OsStr, config: &SensorConfig) -> Result<Self, RemoteError> {
+    /// Starts one behind sudo and waits until it watches.
+    pub(crate) async fn sudo(program: &OsStr, config: &SensorConfig) -> Result<Self, RemoteError> {
+        let half = Half::Sudo;
+        let ended = |why| RemoteError::Ended { half, why };
         let mut child = Process::new("sudo")
             .arg("-n")
             .arg("--")
@@ -74,37 +103,81 @@ impl Remote {
             .process_group(0)
             .spawn()
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => RemoteError::NoWay("there is no sudo here".into()),
-                _ => RemoteError::NoWay(error.to_string()),
+                io::ErrorKind::NotFound => ended("there is no sudo here".into()),
+                _ => ended(error.to_string()),
             })?;
         let (Some(input), Some(output), Some(errors)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(RemoteError::Silent);
+            return Err(RemoteError::Silent { half });
         };
         let (sender, messages) = mpsc::channel(AHEAD);
-        tokio::spawn(receive(output, errors, sender));
-        let mut remote = Self {
+        tokio::spawn(receive(output, Some(errors), sender));
+        let mut remote = Self::new(half, Box::new(input), messages);
+        remote._child = Some(child);
+        remote.start(config).await?;
+        Ok(remote)
+    }
+
+    /// Has the daemon watch.
+    pub(crate) async fn daemon(socket: &Path, config: &SensorConfig) -> Result<Self, RemoteError> {
+        let half = Half::Daemon;
+        let stream = Client::connect(socket)?.into_stream();
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| UnixStream::from_std(stream))
+            .map_err(ClientError::Io)?;
+        let (output, input) = stream.into_split();
+        let (sender, messages) = mpsc::channel(AHEAD);
+        tokio::spawn(receive(output, None, sender));
+        let mut remote = Self::new(half, Box::new(input), messages);
+        // Where it was refused, the reading side knows why.
+        let _ = remote.send(&Request::Run {}).await;
+        remote.start(config).await?;
+        Ok(remote)
+    }
+
+    fn new(
+        half: Half,
+        input: Box<dyn AsyncWrite + Send + Unpin>,
+        messages: mpsc::Receiver<Message>,
+    ) -> Self {
+        Self {
+            half,
             input,
             messages,
             hooks: Vec::new(),
             early: VecDeque::new(),
             requests: 0,
-            _child: child,
-        };
-        // Where sudo refused, the reading side knows why.
-        let _ = remote.send(&Command::Start(Start::from(config))).await;
-        match timeout(START_LIMIT, remote.messages.recv()).await {
-            Ok(Some(Message::Reply(Reply::Ready { hooks }))) => {
-                remote.hooks = hooks;
-                Ok(remote)
-            }
-            Ok(Some(Message::Reply(Reply::Failed { message }))) => {
-                Err(RemoteError::Refused(message))
-            }
-            Ok(Some(Message::End(why))) => Err(RemoteError::NoWay(why)),
-            Ok(_) | Err(_) => Err(RemoteError::Silent),
+            _child: None,
         }
+    }
+
+    async fn start(&mut self, config: &SensorConfig) -> Result<(), RemoteError> {
+        let _ = self.send(&Command::Start(Start::from(config))).await;
+        match timeout(START_LIMIT, self.messages.recv()).await {
+            Ok(Some(Message::Reply(Reply::Ready { hooks }))) => {
+                self.hooks = hooks;
+                Ok(())
+            }
+            Ok(Some(Message::Reply(Reply::Failed { message }))) => Err(self.refused(message)),
+            Ok(Some(Message::End(why))) => Err(self.ended(why)),
+            Ok(_) | Err(_) => Err(self.silent()),
+        }
+    }
+
+    fn refused(&self, message: String) -> RemoteError {
+        let half = self.half;
+        RemoteError::Refused { half, message }
+    }
+
+    fn ended(&self, why: String) -> RemoteError {
+        let half = self.half;
+        RemoteError::Ended { half, why }
+    }
+
+    fn silent(&self) -> RemoteError {
+        RemoteError::Silent { half: self.half }
     }
 
     pub(crate) fn hooks(&self) -> &[Hook] {
@@ -158,16 +231,16 @@ impl Remote {
                 Some(Message::Batch(batch)) => return Ok(batch),
                 // An answer that came too late for who asked.
                 Some(Message::Reply(Reply::Failed { message })) => {
-                    return Err(RemoteError::Refused(message));
+                    return Err(self.refused(message));
                 }
                 Some(Message::Reply(_)) => {}
-                Some(Message::End(why)) => return Err(RemoteError::Ended(why)),
-                None => return Err(RemoteError::Silent),
+                Some(Message::End(why)) => return Err(self.ended(why)),
+                None => return Err(self.silent()),
             }
         }
     }
 
-    async fn send(&mut self, command: &Command) -> Result<(), RemoteError> {
+    async fn send(&mut self, command: &impl Serialize) -> Result<(), RemoteError> {
         let line = json_line(command);
         let written = timeout(REPLY_LIMIT, async {
             self.input.write_all(&line).await?;
@@ -175,8 +248,8 @@ impl Remote {
         });
         match written.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(RemoteError::Ended(error.to_string())),
-            Err(_) => Err(RemoteError::Silent),
+            Ok(Err(error)) => Err(self.ended(error.to_string())),
+            Err(_) => Err(self.silent()),
         }
     }
 
@@ -186,25 +259,29 @@ impl Remote {
                 match self.messages.recv().await {
                     Some(Message::Batch(batch)) => self.early.push_back(batch),
                     Some(Message::Reply(Reply::Failed { message })) => {
-                        return Err(RemoteError::Refused(message));
+                        return Err(self.refused(message));
                     }
                     Some(Message::Reply(reply)) => {
                         if let Some(found) = wanted(reply) {
                             return Ok(found);
                         }
                     }
-                    Some(Message::End(why)) => return Err(RemoteError::Ended(why)),
-                    None => return Err(RemoteError::Silent),
+                    Some(Message::End(why)) => return Err(self.ended(why)),
+                    None => return Err(self.silent()),
                 }
             }
         };
         timeout(REPLY_LIMIT, found)
             .await
-            .unwrap_or(Err(RemoteError::Silent))
+            .unwrap_or(Err(self.silent()))
     }
 }
 
-async fn receive(output: ChildStdout, errors: ChildStderr, sender: mpsc::Sender<Message>) {
+async fn receive(
+    output: impl AsyncRead + Unpin,
+    errors: Option<ChildStderr>,
+    sender: mpsc::Sender<Message>,
+) {
     let said = tokio::spawn(said(errors));
     let mut output = BufReader::with_capacity(1 << 16, output);
     let why = match read_all(&mut output, &sender).await {
@@ -214,19 +291,25 @@ async fn receive(output: ChildStdout, errors: ChildStderr, sender: mpsc::Sender<
     let said = timeout(Duration::from_secs(1), said).await;
     let why = why
         .or_else(|| said.ok()?.ok().filter(|said| !said.is_empty()))
-        .unwrap_or_else(|| "it said nothing".to_owned());
+        .unwrap_or_else(|| "it hung up".to_owned());
     // Nobody listens any more when the run is over.
     let _ = sender.send(Message::End(why)).await;
 }
 
 async fn read_all(
-    output: &mut BufReader<ChildStdout>,
+    output: &mut BufReader<impl AsyncRead + Unpin>,
     sender: &mpsc::Sender<Message>,
 ) -> io::Result<()> {
     let mut batch = Batch::default();
     while let Some(line) = line(output, LINE_LIMIT).await? {
         let message = if line.starts_with(b"{\"reply\"") {
             Message::Reply(serde_json::from_slice::<ReplyLine>(&line)?.reply)
+        } else if line.starts_with(b"{\"error\"") {
+            // Said before it was known that this is a run.
+            let Line::Word(Word::Error(message)) = Line::parse(&line)? else {
+                return Err(io::ErrorKind::InvalidData.into());
+            };
+            Message::Reply(Reply::Failed { message })
         } else {
             let event: Event = serde_json::from_slice(&line)?;
             match event.body {
@@ -251,8 +334,11 @@ async fn read_all(
 }
 
 /// The last line that sudo or the sensor wrote to standard error.
-async fn said(errors: ChildStderr) -> String {
+async fn said(errors: Option<ChildStderr>) -> String {
     let mut bytes = Vec::new();
+    let Some(errors) = errors else {
+        return String::new();
+    };
     // It is only a message; what can't be read of it is left out.
     let _ = errors.take(16 << 10).read_to_end(&mut bytes).await;
     String::from_utf8_lossy(&bytes)

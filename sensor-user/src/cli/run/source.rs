@@ -1,7 +1,8 @@
-//! Where a run's events come from: probes in this process, or the privileged half behind sudo.
-//! A daemon's control socket will be a third.
+//! Where a run's events come from: probes in this process, the daemon, or the privileged half behind
+//! sudo.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use nix::unistd::geteuid;
 
@@ -20,7 +21,7 @@ pub(crate) struct Batch {
 /// A working sensor.
 pub(crate) enum Source {
     Here(Box<Sensor>, Vec<Hook>),
-    Sudo(Box<Remote>),
+    Elsewhere(Box<Remote>),
 }
 
 /// Why nothing can be watched, or no longer.
@@ -33,25 +34,26 @@ pub(crate) enum SourceError {
 }
 
 impl Source {
-    /// Starts probes where that is allowed, otherwise the privileged half by sudo.
-    pub(crate) async fn open(config: &SensorConfig) -> Result<Self, SourceError> {
+    /// Starts probes where that is allowed; otherwise has the daemon watch that listens at `control`;
+    /// otherwise the privileged half by sudo.
+    pub(crate) async fn open(config: &SensorConfig, control: &Path) -> Result<Self, SourceError> {
         if may_load() {
             let sensor = Sensor::start(config)?;
             let hooks = sensor.hooks().iter().map(Hook::from).collect();
-            Ok(Source::Here(Box::new(sensor), hooks))
-        } else {
-            let program = std::env::current_exe()
-                .map_or_else(|_| OsString::from("pkgwarden"), OsString::from);
-            let remote = Remote::start(&program, config).await?;
-            Ok(Source::Sudo(Box::new(remote)))
+            return Ok(Source::Here(Box::new(sensor), hooks));
         }
+        let remote = match Remote::daemon(control, config).await {
+            Ok(remote) => remote,
+            Err(daemon) => by_sudo(config, daemon).await?,
+        };
+        Ok(Source::Elsewhere(Box::new(remote)))
     }
 
     /// Puts a process into the lineage set.
     pub(crate) async fn watch(&mut self, pid: u32) -> Result<ProcessKey, SourceError> {
         match self {
             Source::Here(sensor, _) => Ok(sensor.watch(pid)?),
-            Source::Sudo(remote) => Ok(remote.watch(pid).await?),
+            Source::Elsewhere(remote) => Ok(remote.watch(pid).await?),
         }
     }
 
@@ -63,7 +65,7 @@ impl Source {
                 let counters = sensor.counters()?;
                 Ok(Batch { events, counters })
             }
-            Source::Sudo(remote) => Ok(remote.next().await?),
+            Source::Elsewhere(remote) => Ok(remote.next().await?),
         }
     }
 
@@ -75,7 +77,7 @@ impl Source {
                 let counters = sensor.counters()?;
                 Ok(Batch { events, counters })
             }
-            Source::Sudo(remote) => Ok(remote.drain().await?),
+            Source::Elsewhere(remote) => Ok(remote.drain().await?),
         }
     }
 
@@ -83,7 +85,7 @@ impl Source {
     pub(crate) async fn alive(&mut self) -> Result<Vec<ProcessKey>, SourceError> {
         match self {
             Source::Here(sensor, _) => Ok(sensor.alive()),
-            Source::Sudo(remote) => Ok(remote.alive().await?),
+            Source::Elsewhere(remote) => Ok(remote.alive().await?),
         }
     }
 
@@ -91,9 +93,32 @@ impl Source {
     pub(crate) fn hooks(&self) -> &[Hook] {
         match self {
             Source::Here(_, hooks) => hooks,
-            Source::Sudo(remote) => remote.hooks(),
+            Source::Elsewhere(remote) => remote.hooks(),
         }
     }
+}
+
+/// The last way. When it is none either, both are told.
+async fn by_sudo(config: &SensorConfig, daemon: RemoteError) -> Result<Remote, RemoteError> {
+    let program =
+        std::env::current_exe().map_or_else(|_| OsString::from("pkgwarden"), OsString::from);
+    let error = match Remote::sudo(&program, config).await {
+        Ok(remote) => return Ok(remote),
+        Err(error) => error,
+    };
+    let absent = matches!(&daemon, RemoteError::Daemon(error) if error.is_absent());
+    Err(match error {
+        // sudo let us, and there is no other half: it alone knows what is wrong.
+        RemoteError::Refused { .. } if absent => error,
+        RemoteError::Ended { why, .. } => RemoteError::NoWay {
+            daemon: daemon.to_string(),
+            sudo: why,
+        },
+        other => RemoteError::NoWay {
+            daemon: daemon.to_string(),
+            sudo: other.to_string(),
+        },
+    })
 }
 
 /// Root, or who was given the capabilities that loading and attaching need.

@@ -24,6 +24,7 @@ use super::{NO_PRIVILEGES, print};
 use crate::alert::escape::terminal;
 use crate::alert::report::Report;
 use crate::alert::schema::Alert;
+use crate::control;
 use crate::core::{Core, Settings};
 use crate::detect::{Branch, Level, RuleSet, Sources};
 use crate::kernel::SensorError;
@@ -142,7 +143,7 @@ enum SelftestError {
 fn refusal_status(error: &SelftestError) -> u8 {
     match error {
         SelftestError::Source(
-            SourceError::Remote(RemoteError::NoWay(_))
+            SourceError::Remote(RemoteError::NoWay { .. })
             | SourceError::Sensor(SensorError::NoPrivileges(_)),
         ) => NO_PRIVILEGES,
         _ => 1,
@@ -153,7 +154,11 @@ fn refusal_status(error: &SelftestError) -> u8 {
 async fn run_all() -> Result<u8, SelftestError> {
     let mut signals = Signals::take().map_err(SelftestError::Signals)?;
     let watch = shipped_rules()?.watch_set();
-    let mut source = Source::open(&tuning::from_environment()?.config(watch)).await?;
+    let mut source = Source::open(
+        &tuning::from_environment()?.config(watch),
+        &control::client::path(),
+    )
+    .await?;
     let mut missed = 0;
     for test in &TESTS {
         let (word, said) = match run(test, &mut source, &mut signals).await? {

@@ -1,11 +1,13 @@
 //! Acts on files: what was opened, made, renamed or linked, and under which names it is asked about.
 
+use std::borrow::Cow;
+
 use nix::errno::Errno;
 
 use super::{Act, Object, inside, lossy};
 use crate::alert::schema::EventWord;
 use crate::core::moment::Moment;
-use crate::detect::{Category, Field, Subject};
+use crate::detect::{Category, Field, Subject, Value};
 use crate::event::{Open, Operations, Place, UringOperation};
 
 /// What was done to a file.
@@ -112,20 +114,22 @@ impl<'e> FileAct<'e> {
     }
 
     /// `success`, the errno's name, or `unknown`.
-    pub(in crate::core) fn outcome(&self) -> String {
+    pub(in crate::core) fn outcome(&self) -> Cow<'static, str> {
         match self.errno {
-            None => "unknown".to_owned(),
-            Some(0) => "success".to_owned(),
+            None => "unknown".into(),
+            Some(0) => "success".into(),
+            // What every search for a file ends with, many times.
+            Some(errno) if errno == Errno::ENOENT as i32 => "ENOENT".into(),
             Some(errno) => match Errno::from_raw(errno) {
-                Errno::UnknownErrno => format!("errno {errno}"),
-                known => format!("{known:?}"),
+                Errno::UnknownErrno => format!("errno {errno}").into(),
+                known => format!("{known:?}").into(),
             },
         }
     }
 
     /// Permission bits in octal.
     pub(in crate::core) fn octal_mode(&self) -> Option<String> {
-        self.mode.map(|mode| format!("{:04o}", mode & 0o7777))
+        self.mode.map(|mode| Value::Mode(mode).text().into_owned())
     }
 }
 
@@ -146,8 +150,8 @@ impl FileAct<'_> {
             }
             Category::FileEvent => {
                 subject.set(Field::TargetFilename, Some(path));
-                subject.set(Field::FileOperation, Some(self.operation));
-                subject.set(Field::FileMode, self.octal_mode());
+                subject.set(Field::FileOperation, Some(Value::Word(self.operation)));
+                subject.set(Field::FileMode, self.mode.map(Value::Mode));
                 let executable = self.mode.map(|mode| is_file(mode) && mode & 0o111 != 0);
                 subject.set(Field::FileExecutable, executable);
             }

@@ -2,6 +2,7 @@ mod errors;
 mod evaluate;
 mod fed;
 mod recorded;
+mod screen;
 mod shipped;
 mod watch;
 

@@ -8,15 +8,16 @@
 mod import;
 mod said;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use super::container::cgroup_of;
-use super::process::{Held, path, read_regular};
+use super::process::{Held, Views, path, read_regular};
 use said::{Said, headers, package_json, pyproject, setup_cfg};
 
 use crate::event::{Actor, Body, Event, Exec, Manifest, ProcessKey, Text};
+use crate::lineage::is_manager;
 
 /// No honest manifest is near it.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -69,6 +70,9 @@ struct Library {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     scripts: HashMap<u32, Text>,
+    /// Running package managers: what they read is their own and the packages they handle, and says
+    /// nothing about whose code they are.
+    managers: HashSet<u32>,
     libraries: HashMap<Text, Library>,
 }
 
@@ -78,13 +82,24 @@ impl Seen {
         match &event.body {
             Body::Exit { actor, .. } => {
                 self.scripts.remove(&actor.process.pid);
+                self.managers.remove(&actor.process.pid);
                 None
             }
             Body::Exec { actor, exec } | Body::Found { actor, exec, .. } => {
+                self.manages(actor.process.pid, exec);
                 self.script(actor, exec).map(Asked::Read)
             }
+            Body::Module { actor, .. } if self.managers.contains(&actor.process.pid) => None,
             Body::Module { actor, path } => self.library(actor, path),
             _ => None,
+        }
+    }
+
+    fn manages(&mut self, pid: u32, exec: &Exec) {
+        if !is_manager(exec) {
+            self.managers.remove(&pid);
+        } else if self.managers.len() < SEEN_LIMIT {
+            self.managers.insert(pid);
         }
     }
 
@@ -173,29 +188,30 @@ impl Wanted {
     }
 
     /// Reads it. May block: for the bounded pool only.
-    pub(super) fn read(&self) -> Option<Manifest> {
-        let root = self.root()?;
+    pub(super) fn read(&self, views: &mut Views) -> Option<Manifest> {
+        let kin;
+        let root = match views.of(self.about.process) {
+            Some(view) => &view.root,
+            None => {
+                kin = self.root_of_kin()?;
+                &kin
+            }
+        };
         let directory = path(self.directory.as_bytes());
         match self.kind {
-            Kind::Python => self.read_python(&root, directory),
+            Kind::Python => self.read_python(root, directory),
             Kind::Npm | Kind::Module => {
-                self.try_file(&root, &directory.join("package.json"), package_json)
+                self.try_file(root, &directory.join("package.json"), package_json)
             }
-            Kind::Site => import::metadata(&root, directory)
+            Kind::Site => import::metadata(root, directory)
                 .into_iter()
-                .find_map(|file| self.try_file(&root, &file, headers)),
+                .find_map(|file| self.try_file(root, &file, headers)),
         }
     }
 
-    /// The root folder the process has, or had: a script may be over before it is looked at, and
-    /// then its parent's will do if that is in the same container.
-    fn root(&self) -> Option<OwnedFd> {
-        if let Some(held) = Held::of(self.about.process)
-            && let Ok(root) = held.root()
-            && held.is_the_same()
-        {
-            return Some(root);
-        }
+    /// The root folder the process had: a script may be over before it is looked at, and then its
+    /// parent's will do if that is in the same container.
+    fn root_of_kin(&self) -> Option<OwnedFd> {
         let kin = Held::of_pid(self.kin)?;
         let same_container = self.about.cgroup != 0
             && kin.is_older_than(self.about.process.start)
@@ -291,6 +307,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_package_manager_reads_is_not_asked_about() {
+        let mut seen = Seen::default();
+        let module = |event: &Event| Event {
+            body: Body::Module {
+                actor: *event.body.actor().unwrap(),
+                path: "/p/node_modules/a/package.json".into(),
+            },
+            ..event.clone()
+        };
+        let run = |pid, args: &[&str]| {
+            let mut event = exec_event(pid, 1, "/p");
+            let Body::Exec { exec, .. } = &mut event.body else {
+                unreachable!("it was made as an exec")
+            };
+            exec.executable.path = "/usr/bin/node".into();
+            exec.args = args.iter().map(|&arg| arg.into()).collect();
+            event
+        };
+        let npm = run(10, &["node", "/usr/bin/npm", "ci"]);
+        seen.asked(&npm);
+        assert!(seen.asked(&module(&npm)).is_none());
+        let script = run(10, &["node", "install.js"]);
+        seen.asked(&script);
+        assert!(seen.asked(&module(&script)).is_some());
+    }
+
+    #[test]
     fn a_build_without_any_fixed_manifest_is_known_by_its_egg_info() {
         let folder = tempfile::tempdir().unwrap();
         let egg = folder.path().join("src/evil.egg-info");
@@ -313,7 +356,7 @@ mod tests {
             kin: 0,
             directory: folder.path().to_str().unwrap().into(),
         };
-        let manifest = wanted.read().unwrap();
+        let manifest = wanted.read(&mut Views::default()).unwrap();
         assert_eq!(manifest.name.as_deref(), Some("evil"));
         assert_eq!(manifest.version.as_deref(), Some("9"));
     }

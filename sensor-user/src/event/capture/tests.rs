@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -258,11 +257,12 @@ fn body() -> impl Strategy<Value = Body> {
                 lost: n.0.into(),
                 ..Count::default()
             };
-            let kinds = BTreeMap::from([("exec".to_owned(), count)]);
+            let kinds = [("exec", count)].into();
             Body::Counters(Counters {
                 kinds,
                 lineage_full: n.2,
                 out_of_order: n.2,
+                withheld: n.0.into(),
             })
         }),
         (key(), n).prop_map(|(root, n)| Body::CommandEnded { root, status: n.1 }),

@@ -1,4 +1,4 @@
-//! Lines between `run` and its privileged half. Down go commands, one JSON object a line. Up come
+//! Lines between `run` and its privileged half, be that `sensor` behind sudo or the daemon. Down go commands, one JSON object a line. Up come
 //! events in the capture's format; a counters record ends a batch; replies are objects with the
 //! one key `reply`.
 

@@ -1,0 +1,59 @@
+//! Rules and configuration anew: all of it, or nothing.
+
+use super::notify::Supervisor;
+use super::policy::Policy;
+use super::say;
+use super::service::Service;
+use crate::health::Code;
+use crate::kernel::give_back;
+
+/// Why a reload changed nothing.
+struct Rejected {
+    /// For the health record.
+    short: String,
+    /// For the diagnostics.
+    full: String,
+}
+
+impl Service {
+    pub(super) fn reload(&mut self) {
+        Supervisor::reloading();
+        match self.try_reload() {
+            Ok(rules) => say::info(&format!("reloaded: {rules} rules")),
+            Err(Rejected { short, full }) => {
+                say::error(&format!(
+                    "the new rules or configuration are refused, the old ones stay:\n{full}"
+                ));
+                self.flow.health(Code::RulesRejected, short, None);
+            }
+        }
+        // Two sets of rules were there for a moment.
+        give_back();
+        Supervisor::ready(&self.standing());
+    }
+
+    fn try_reload(&mut self) -> Result<usize, Rejected> {
+        let policy = Policy::load(&self.args.watch).map_err(|error| Rejected {
+            short: error.short(),
+            full: error.to_string(),
+        })?;
+        // What the new rules ask for is reported before they ask.
+        self.sensor.renew(&policy.watch).map_err(|error| Rejected {
+            short: error.to_string(),
+            full: error.to_string(),
+        })?;
+        // Rules are no worse for a log that can't be opened.
+        if let Err(error) = self.flow.outputs.renew(&policy.outputs) {
+            self.flow.failing(error.to_string());
+        }
+        let rules = policy.rules.rules().len();
+        policy.rules.sha256().clone_into(&mut self.rules_sha256);
+        self.flow.core.renew(policy.rules, policy.trust);
+        let offer = self.offer(policy.watch);
+        if let Some(control) = &self.control {
+            control.renew(offer.clone());
+        }
+        self.runs.renew(offer, &mut self.sensor);
+        Ok(rules)
+    }
+}
