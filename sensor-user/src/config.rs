@@ -148,6 +148,26 @@ mod tests {
     }
 
     #[test]
+    fn the_packaged_file_changes_nothing_and_every_key_in_it_is_read() {
+        let packaged = include_str!("../../packaging/config.toml");
+        assert_eq!(Config::parse(packaged).unwrap(), Config::default());
+        let uncommented: String = packaged
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.is_empty() && !key.starts_with(' ') => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let config = Config::parse(&uncommented).unwrap();
+        assert_eq!(config.output.min_level, Some(Level::Medium));
+        assert!(config.output.journald.is_some() && config.output.file.is_some());
+        assert!(config.state.max_bytes.is_some() && config.state.max_age.is_some());
+        for key in ["dirs", "filters", "disabled", "hosts", "cidrs"] {
+            assert!(uncommented.contains(&format!("\n{key} = ")), "{key}");
+        }
+    }
+
+    #[test]
     fn a_misspelt_key_is_named_with_its_line() {
         let message = Config::parse("[output]\nmin_levl = 'high'\n").unwrap_err();
         assert!(message.contains("line 2"), "{message}");

@@ -5,6 +5,8 @@
 
 mod bench;
 mod build;
+mod deny;
+mod package;
 mod run;
 mod setup;
 mod test;
@@ -30,6 +32,8 @@ enum Task {
     Setup(setup::Arguments),
     /// Build target/release/pkgwarden, with the eBPF programs and the shipped rules in it.
     Build,
+    /// Make target/debian/*.deb of what `build` made.
+    Package(package::Arguments),
     /// Build pkgwarden and run it with these arguments, `cargo xtask run doctor`.
     Run(run::Arguments),
     /// Run every check and test, or only the steps named; the last line counts them.
@@ -63,6 +67,7 @@ fn perform(arguments: Arguments) -> anyhow::Result<()> {
         Task::Setup(arguments) => setup::run(&sh, &arguments),
         Task::Bench(arguments) => bench::run(&sh, &arguments),
         Task::Build => build::pkgwarden(&sh).map(drop),
+        Task::Package(arguments) => package::run(&sh, &arguments),
         Task::Run(arguments) => run::run(&sh, &arguments),
         Task::Test(arguments) => test::run(&sh, &arguments),
         Task::Tidy => tidy::run(&sh),

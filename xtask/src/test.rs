@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use nix::unistd::geteuid;
 use xshell::{Shell, cmd};
 
-use crate::{build, tidy, vm, workspace};
+use crate::{build, deny, package, tidy, vm, workspace};
 pub(crate) use tally::Tally;
 
 #[derive(clap::Args)]
@@ -34,8 +34,10 @@ enum Step {
     Fmt,
     Tidy,
     Clippy,
+    Deny,
     Unit,
     Build,
+    Package,
     Live,
     Vm,
 }
@@ -46,8 +48,10 @@ impl Step {
             Step::Fmt => "fmt",
             Step::Tidy => "tidy",
             Step::Clippy => "clippy",
+            Step::Deny => "dependencies",
             Step::Unit => "unit tests",
             Step::Build => BUILD,
+            Step::Package => "package",
             Step::Live => "live tests",
             Step::Vm => "other kernels",
         }
@@ -89,14 +93,16 @@ fn perform(sh: &Shell, step: Step, tally: &mut Tally) {
             });
             tally.check("clippy of the eBPF programs", || build::probe_clippy(sh));
         }
+        Step::Deny => deny::check(sh, tally),
         Step::Unit => {
             let arguments = ["--workspace", "--exclude", "tests"];
             tally.add("unit tests", harness::cargo_test(&arguments));
         }
         Step::Build => tally.check(BUILD, || build::pkgwarden(sh).map(drop)),
-        Step::Live | Step::Vm if tally.failed.iter().any(|name| name == BUILD) => {
+        Step::Package | Step::Live | Step::Vm if tally.failed.iter().any(|name| name == BUILD) => {
             tally.fail(step.name(), "there is no fresh build to try");
         }
+        Step::Package => tally.check("package", || package::check(sh)),
         Step::Live => {
             let mut arguments = vec!["--package", "tests"];
             let as_root = as_root();
@@ -105,7 +111,7 @@ fn perform(sh: &Shell, step: Step, tally: &mut Tally) {
             }
             tally.add("live tests", harness::cargo_test(&arguments));
         }
-        Step::Vm => vm::smoke_all(sh, tally),
+        Step::Vm => vm::all(sh, tally),
     }
 }
 

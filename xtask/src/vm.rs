@@ -1,11 +1,16 @@
-//! Other kernels: boots Debian's 6.1 and 6.12 under QEMU and watches one small scenario on each.
+//! Other kernels: boots Debian's 6.1 and 6.12 under QEMU.
 //!
-//! The guest is an initramfs of busybox, pkgwarden and two scripts (`xtask/vm`). It sends back what
-//! it saw; the host judges. Emulation (TCG) is chosen, not fallen back to: KVM inside a VM can hang.
+//! Two guests: a small one that watches one scenario (`smoke`), and a whole Debian in which the
+//! package is installed and the daemon does its work under the real systemd (`service`). A guest
+//! sends back what it saw; the host judges. Emulation (TCG) is chosen, not fallen back to: KVM inside
+//! a VM can hang.
 
 mod archive;
 mod boot;
 mod kernel;
+mod root;
+mod service;
+mod smoke;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -17,12 +22,16 @@ use xshell::Shell;
 use crate::test::Tally;
 use crate::{build, workspace};
 pub(crate) use kernel::Line;
+use verdict::Verdict;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Boot, watch one exec, connect, open and rename, and judge.
-    #[arg(long, required = true)]
+    /// Only boot, watch one exec, connect, open and rename, and judge.
+    #[arg(long, conflicts_with = "service")]
     smoke: bool,
+    /// Only install the package in a Debian, and judge what its daemon does.
+    #[arg(long)]
+    service: bool,
     /// Only this kernel.
     #[arg(long, value_enum)]
     kernel: Option<Line>,
@@ -31,15 +40,54 @@ pub(crate) struct Arguments {
     pkgwarden: Option<PathBuf>,
 }
 
+/// What is tried on a kernel.
+#[derive(Clone, Copy)]
+enum Trial {
+    Smoke,
+    Service,
+}
+
+impl Trial {
+    const ALL: [Trial; 2] = [Trial::Smoke, Trial::Service];
+
+    fn name(self, line: Line) -> String {
+        let line = line.name();
+        match self {
+            Trial::Smoke => format!("kernel {line}"),
+            Trial::Service => format!("kernel {line}, package and daemon"),
+        }
+    }
+
+    fn perform(
+        self,
+        sh: &Shell,
+        line: Line,
+        kernel: &Path,
+        pkgwarden: &Path,
+    ) -> anyhow::Result<Verdict> {
+        match self {
+            Trial::Smoke => smoke::try_kernel(sh, line, kernel, pkgwarden),
+            Trial::Service => service::try_kernel(sh, line, kernel, pkgwarden),
+        }
+    }
+}
+
 pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
     let pkgwarden = match &arguments.pkgwarden {
         Some(file) => file.clone(),
         None => build::pkgwarden(sh)?,
     };
     let mut tally = Tally::default();
-    for line in Line::ALL {
-        if arguments.kernel.is_none_or(|only| only == line) {
-            smoke(sh, line, &pkgwarden, &mut tally);
+    for trial in Trial::ALL {
+        let wanted = match trial {
+            Trial::Smoke => !arguments.service,
+            Trial::Service => !arguments.smoke,
+        };
+        let lines = Line::ALL
+            .into_iter()
+            .filter(|line| arguments.kernel.is_none_or(|only| only == *line));
+        for line in lines.filter(|_| wanted) {
+            attempt(sh, trial, line, &pkgwarden, &mut tally);
         }
     }
     if !tally.report(None) {
@@ -49,15 +97,17 @@ pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Every kernel, for `cargo xtask test`; what was built before is what is tried.
-pub(crate) fn smoke_all(sh: &Shell, tally: &mut Tally) {
+pub(crate) fn all(sh: &Shell, tally: &mut Tally) {
     let pkgwarden = workspace::root().join("target/release/pkgwarden");
-    for line in Line::ALL {
-        smoke(sh, line, &pkgwarden, tally);
+    for trial in Trial::ALL {
+        for line in Line::ALL {
+            attempt(sh, trial, line, &pkgwarden, tally);
+        }
     }
 }
 
-fn smoke(sh: &Shell, line: Line, pkgwarden: &Path, tally: &mut Tally) {
-    let name = format!("kernel {}", line.name());
+fn attempt(sh: &Shell, trial: Trial, line: Line, pkgwarden: &Path, tally: &mut Tally) {
+    let name = trial.name(line);
     if let Some(reason) = unavailable() {
         tally.skip(&name, reason);
         return;
@@ -65,14 +115,9 @@ fn smoke(sh: &Shell, line: Line, pkgwarden: &Path, tally: &mut Tally) {
     tally.check(&name, || {
         let kernel = kernel::fetch(sh, line)?;
         let begun = Instant::now();
-        let initramfs = boot::initramfs(sh, pkgwarden)?;
-        let out = boot::boot(sh, line, &kernel, &initramfs)?;
-        println!(
-            "{name}: boot to power-off in {:.1} s",
-            begun.elapsed().as_secs_f64()
-        );
-        let verdict = verdict::judge(&out);
-        print!("{}", verdict.programs);
+        let verdict = trial.perform(sh, line, &kernel, pkgwarden)?;
+        println!("{name}: {:.1} s", begun.elapsed().as_secs_f64());
+        print!("{}", verdict.shown);
         if verdict.breaches.is_empty() {
             return Ok(());
         }

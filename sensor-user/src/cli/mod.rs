@@ -5,6 +5,7 @@ mod check;
 mod daemon;
 mod doctor;
 mod explain;
+mod generate;
 mod launch;
 mod records;
 pub mod replay;
@@ -55,6 +56,9 @@ enum Verb {
     /// The watched command before it is the command
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
+    /// Man pages and completions, for the package
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 /// Reads the command line and does what it says.
@@ -93,6 +97,7 @@ fn dispatch(verb: Verb) -> ExitCode {
         Verb::Doctor(args) => doctor::doctor(&args),
         Verb::Sensor => sensor::sensor(),
         Verb::Launch(args) => launch::launch(args),
+        Verb::Generate(args) => generate::generate(&args),
     }
 }
 

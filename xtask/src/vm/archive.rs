@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 const FOLDER: u32 = 0o040_755;
 const EXECUTABLE: u32 = 0o100_755;
+const PLAIN: u32 = 0o100_644;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
 #[derive(Default)]
@@ -19,6 +20,12 @@ impl Archive {
     pub(super) fn file(&mut self, path: &str, content: &[u8]) {
         self.folders_of(path);
         self.entry(path, EXECUTABLE, (0, 0), content);
+    }
+
+    /// A file that anybody may read, at an absolute path; its folders are made.
+    pub(super) fn text(&mut self, path: &str, content: &[u8]) {
+        self.folders_of(path);
+        self.entry(path, PLAIN, (0, 0), content);
     }
 
     /// A character device.

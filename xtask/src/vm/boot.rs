@@ -1,4 +1,4 @@
-//! Makes the guest, boots it, shows its console, and ends it when it can't go on.
+//! Boots a guest, shows its console, and ends it when it can't go on.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,8 @@ use std::{fs, thread};
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
-use super::archive::Archive;
 use super::kernel::Line;
 use crate::workspace;
-
-/// Many times what it takes: the verifier's work is emulated, on a machine that may be busy. A guest
-/// that died is given up at once.
-const LONGEST_BOOT: Duration = Duration::from_secs(400);
 
 /// A verifier's log is one line of 50 KB; the kept console has it whole.
 const LONGEST_LINE: usize = 400;
@@ -30,72 +25,32 @@ const END_OF_KERNEL: [&str; 5] = [
     "Attempted to kill init",
 ];
 
-/// The guest's root: busybox, pkgwarden with the libraries it needs, the two scripts.
-pub(super) fn initramfs(sh: &Shell, pkgwarden: &Path) -> anyhow::Result<PathBuf> {
-    let mut archive = Archive::default();
-    archive.device("/dev/console", 5, 1);
-    archive.file("/bin/busybox", &read(&busybox(sh)?)?);
-    archive.file("/bin/pkgwarden", &read(&stripped(sh, pkgwarden)?)?);
-    for library in libraries(sh, pkgwarden)? {
-        archive.file(&library, &read(Path::new(&library))?);
-    }
-    let scripts = workspace::root().join("xtask/vm");
-    archive.file("/init", &read(&scripts.join("init"))?);
-    archive.file("/scenario", &read(&scripts.join("scenario"))?);
-    let path = folder()?.join("initramfs");
-    sh.write_file(&path, archive.finish())?;
-    Ok(path)
-}
-
-/// The program without its debug information, most of its size: unpacking that takes seconds.
-fn stripped(sh: &Shell, program: &Path) -> anyhow::Result<PathBuf> {
-    let smaller = folder()?.join("pkgwarden");
-    let strip = cmd!(sh, "strip --strip-debug -o {smaller} {program}");
-    match strip.quiet().ignore_stderr().run() {
-        Ok(()) => Ok(smaller),
-        Err(_) => Ok(program.to_owned()),
-    }
-}
-
-fn folder() -> anyhow::Result<PathBuf> {
+/// Where everything about guests lies.
+pub(super) fn folder() -> anyhow::Result<PathBuf> {
     let folder = workspace::root().join("target/vm");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     Ok(folder)
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("{} can't be read", path.display()))
-}
-
-/// A busybox that needs no libraries.
-fn busybox(sh: &Shell) -> anyhow::Result<PathBuf> {
-    for place in ["/bin/busybox", "/usr/bin/busybox"] {
-        let place = PathBuf::from(place);
-        if place.exists() && libraries(sh, &place)?.is_empty() {
-            return Ok(place);
-        }
-    }
-    bail!("no statically linked busybox here: install busybox-static");
-}
-
-/// The files that the dynamic loader would open, the loader among them; none for a static program.
-fn libraries(sh: &Shell, program: &Path) -> anyhow::Result<Vec<String>> {
-    let output = cmd!(sh, "ldd {program}").quiet().ignore_status().output()?;
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .split_whitespace()
-        .filter(|word| word.starts_with('/') && !word.ends_with(':'))
-        .map(str::to_owned)
-        .collect())
+/// What is booted.
+pub(super) struct Guest<'a> {
+    pub(super) line: Line,
+    /// The folder of `target/vm` for what comes of it; also stands before each line of the console.
+    pub(super) name: &'a str,
+    pub(super) kernel: &'a Path,
+    pub(super) initrd: &'a Path,
+    /// As qemu takes it.
+    pub(super) memory: &'a str,
+    /// Added to the kernel's command line.
+    pub(super) append: &'a str,
+    /// Many times what it takes: all is emulated, on a machine that may be busy. A guest that died
+    /// is given up at once.
+    pub(super) longest: Duration,
 }
 
 /// Boots and waits for the end; returns the folder with what the guest sent back.
-pub(super) fn boot(
-    sh: &Shell,
-    line: Line,
-    kernel: &Path,
-    initramfs: &Path,
-) -> anyhow::Result<PathBuf> {
-    let place = folder()?.join(line.name());
+pub(super) fn boot(sh: &Shell, guest: &Guest<'_>) -> anyhow::Result<PathBuf> {
+    let place = folder()?.join(guest.name);
     sh.remove_path(&place)?;
     sh.create_dir(&place)?;
     let sent = place.join("sent.tar");
@@ -108,7 +63,7 @@ pub(super) fn boot(
             "-smp",
             "2",
             "-m",
-            "1G",
+            guest.memory,
         ])
         .args([
             "-nodefaults",
@@ -120,15 +75,16 @@ pub(super) fn boot(
         .args(["-serial", "stdio", "-serial"])
         .arg(format!("file:{}", sent.display()))
         .arg("-kernel")
-        .arg(kernel)
+        .arg(guest.kernel)
         .arg("-initrd")
-        .arg(initramfs)
-        .args(["-append", "console=ttyS0 quiet panic=-1"])
+        .arg(guest.initrd)
+        .arg("-append")
+        .arg(format!("console=ttyS0 quiet panic=-1 {}", guest.append))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("qemu-system-x86_64 did not start")?;
-    let ended = follow(&mut qemu, line, &place);
+    let ended = follow(&mut qemu, guest, &place);
     // It has ended, or it must.
     let _ = qemu.kill();
     qemu.wait()?;
@@ -142,7 +98,7 @@ pub(super) fn boot(
 }
 
 /// Shows and keeps the console until the guest is off; an error if it had to be given up.
-fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
+fn follow(qemu: &mut Child, guest: &Guest<'_>, place: &Path) -> anyhow::Result<()> {
     let console = qemu.stdout.take().context("qemu has no stdout")?;
     let mut log = fs::File::create(place.join("console"))?;
     let (sender, lines) = mpsc::channel();
@@ -154,7 +110,7 @@ fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
             }
         }
     });
-    let deadline = Instant::now() + LONGEST_BOOT;
+    let deadline = Instant::now() + guest.longest;
     let mut last_words = None;
     loop {
         let now = Instant::now();
@@ -163,7 +119,7 @@ fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
         match lines.recv_timeout(until.saturating_duration_since(now)) {
             Ok(text) => {
                 let text = printable(&text);
-                println!("{:>5} | {}", line.name(), shortened(&text));
+                println!("{:>5} | {}", guest.line.name(), shortened(&text));
                 writeln!(log, "{text}")?;
                 if END_OF_KERNEL.iter().any(|end| text.contains(end)) {
                     last_words.get_or_insert(now);
@@ -172,7 +128,7 @@ fn follow(qemu: &mut Child, line: Line, place: &Path) -> anyhow::Result<()> {
             Err(_) if last_words.is_some() => bail!("the kernel died: {}", place.display()),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
-                bail!("the guest was not done after {} s", LONGEST_BOOT.as_secs())
+                bail!("the guest was not done after {} s", guest.longest.as_secs())
             }
         }
     }
