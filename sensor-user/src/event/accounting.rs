@@ -1,9 +1,4 @@
-<<<<<<<< HEAD:sensor-user/src/event/counters.rs
-//! The accounting. A snapshot is made for each batch of events, so the counts by kind are one piece of
-//! memory: a tree with a string for each kind cost more than the events of a small batch.
-========
 //! How many events there were, and what became of them.
->>>>>>>> detect:sensor-user/src/event/accounting.rs
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,23 +22,6 @@ pub struct Counters {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub withheld: u64,
 }
-<<<<<<<< HEAD:sensor-user/src/event/counters.rs
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
-    pub generated: u64,
-    pub delivered: u64,
-    pub filtered: u64,
-    pub lost: u64,
-    pub received: u64,
-}
-========
->>>>>>>> detect:sensor-user/src/event/accounting.rs
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &u64) -> bool {
