@@ -32,7 +32,10 @@ pub(crate) fn generate(args: &GenerateArgs) -> ExitCode {
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pkgwarden: {} can't be filled: {error}", args.folder.display());
+            eprintln!(
+                "pkgwarden: {} can't be filled: {error}",
+                args.folder.display()
+            );
             ExitCode::FAILURE
         }
     }
