@@ -11,6 +11,7 @@
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
 //! - [`verbs`]: the verbs beside `run`.
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
+//! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -19,6 +20,7 @@ mod captures;
 mod container;
 mod daemon;
 mod daemon_restart;
+mod daemon_run;
 mod health;
 mod journal;
 mod journal_entries;

@@ -209,6 +209,9 @@ impl Service {
         let control = Socket::bind(&self.args.control)
             .map_err(|error| error.to_string())
             .and_then(|socket| {
+                if let Some(note) = socket.note() {
+                    say::info(note);
+                }
                 Control::start(socket, offer, ClientLimits::default())
                     .map_err(|error| format!("the control socket can't be served: {error}"))
             });
