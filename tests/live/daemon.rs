@@ -280,30 +280,21 @@ fn many_short_processes_leave_nothing_in_the_lineage_set() {
 
 #[test]
 fn a_probe_that_is_detached_behind_the_daemons_back_is_told() {
-    need!(require::live(), require::programs(&["bpftool"]));
+    need!(require::live());
     let _turn = Turn::shared();
     let scratch = Scratch::new();
     let daemon = Daemon::start(&scratch, NONE);
-    let bpftool = |arguments: &[&str]| {
-        let output = Command::new("bpftool")
-            .arg("-j")
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{arguments:?} {text}");
-        serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default()
-    };
-    let own = |link: &&serde_json::Value| {
-        let pids = link["pids"].as_array().into_iter().flatten();
-        link["type"] == "cgroup" && { pids }.any(|holder| holder["pid"] == daemon.pid())
-    };
-    let links = bpftool(&["link", "show"]);
-    let Some(link) = links.as_array().unwrap().iter().find(own) else {
-        return require::skip("this bpftool does not say whose a link is");
-    };
-    bpftool(&["link", "detach", "id", &link["id"].to_string()]);
-    let tampered = daemon.health_that("tampered", |_| true);
+    let output = Command::new("/usr/bin/python3")
+        .arg(fixture::act("detach_cgroup_links.py"))
+        .arg(daemon.pid().to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    if output.stdout == b"0\n" {
+        return require::skip("no probe hangs on a cgroup here, and the others can't be detached");
+    }
+    let tampered = daemon.health_that("tampered", |cause| cause.contains("program "));
     assert_eq!(tampered["level"], "critical", "{tampered}");
     daemon.stop();
 }

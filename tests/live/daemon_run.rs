@@ -28,6 +28,8 @@ fn install(scratch: &Scratch, control: &Path, postinstall: &str) -> Seen {
     .binary(binary)
     .inside(NOBODY)
     .env("PKGWARDEN_CONTROL", control)
+    // The one at home has become root's when the archive was made.
+    .env("npm_config_cache", scratch.tmp().join("cache"))
     .fail_on("medium")
     .finish()
 }
