@@ -161,7 +161,9 @@ mod tests {
         let config = Config::parse(&uncommented).unwrap();
         assert_eq!(config.output.min_level, Some(Level::Medium));
         assert!(config.output.journald.is_some() && config.output.file.is_some());
-        assert!(config.state.max_bytes.is_some() && config.state.max_age.is_some());
+        let limits = crate::state::Limits::default();
+        assert_eq!(config.state.max_bytes, Some(limits.max_bytes));
+        assert_eq!(config.state.max_age, Some(limits.max_age.as_secs()));
         for key in ["dirs", "filters", "disabled", "hosts", "cidrs"] {
             assert!(uncommented.contains(&format!("\n{key} = ")), "{key}");
         }

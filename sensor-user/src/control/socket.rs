@@ -92,7 +92,11 @@ impl Socket {
         let group = Group::from_name(GROUP).ok().flatten();
         let (mode, note) = match &group {
             Some(group) => {
-                chown(path, None, Some(group.gid.as_raw())).map_err(failed("its group"))?;
+                // Under the unit it is the daemon's own group, and chown not among its system calls.
+                let gid = group.gid.as_raw();
+                if metadata.gid() != gid {
+                    chown(path, None, Some(gid)).map_err(failed("its group"))?;
+                }
                 (0o660, None)
             }
             None => (

@@ -187,7 +187,17 @@ mod tests {
                 .unwrap(),
         );
         let key = key(&sleeper.0);
-        let Look { exec, uid, .. } = look(key, std::process::id()).unwrap();
+        // For a moment of its exec a program has no arguments yet.
+        let Look { exec, uid, .. } = (0..100)
+            .filter_map(|_| {
+                let look = look(key, std::process::id())?;
+                if look.exec.args.is_empty() {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                (!look.exec.args.is_empty()).then_some(look)
+            })
+            .next()
+            .unwrap();
         assert_eq!(uid, nix::unistd::getuid().as_raw());
         assert!(executable_name(key).is_some_and(|name| exec.executable.path.basename() == name));
         assert_eq!(exec.working_directory.as_bytes(), b"/tmp");

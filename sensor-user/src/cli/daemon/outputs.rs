@@ -17,7 +17,7 @@ use crate::detect::Level;
 use crate::health::Health;
 use crate::health::metrics::OutboxFigures;
 use crate::sink::{Ndjson, Notice, Outbox, OutboxLimits, Record, SinkError};
-use crate::state::{Entry, Record as Kept};
+use crate::state::{Entry, Query, Record as Kept};
 
 /// What journald does not take at the end goes to disk after so long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -113,7 +113,7 @@ impl Outputs {
             journald: journald.map_err(OpenError::Journal)?,
             journal,
             keeper,
-            followers: Followers::new(|query, entry| query.wants(entry)),
+            followers: Followers::new(Query::wants),
             earlier: BTreeMap::new(),
         })
     }
