@@ -111,6 +111,8 @@ fn say(sentence: &str) {
 fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
     let github_actions = std::env::var("GITHUB_ACTIONS").ok();
     let tuning = tuning::from_environment()?;
+    // rustix reads /proc/self/auxv once, which after the next call only root may (before 6.4).
+    procfs::ticks_per_second();
     // Another process of the same user could else take events out of the pipes, or put commands in.
     prctl::set_dumpable(false).map_err(SetupError::Undumpable)?;
     let caller = Caller::behind_sudo()?;

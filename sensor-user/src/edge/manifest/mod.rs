@@ -172,13 +172,15 @@ fn kind(exec: &Exec) -> Option<Kind> {
     ]
     .into_iter()
     .any(set)
-        || exec
-            .args
-            .iter()
-            .skip(1)
-            .take(4)
-            .any(|arg| matches!(arg.basename(), b"setup.py" | b"_in_process.py"));
+        || exec.args.iter().skip(1).take(4).any(|arg| {
+            matches!(arg.basename(), b"setup.py" | b"_in_process.py")
+                || holds(arg.as_bytes(), b"<pip-setuptools-caller>")
+        });
     building.then_some(Kind::Python)
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part == word)
 }
 
 impl Wanted {
@@ -283,6 +285,20 @@ mod tests {
                 exec: Box::new(exec),
             },
         }
+    }
+
+    #[test]
+    fn pips_own_caller_of_a_setup_script_runs_a_package() {
+        let exec = |code: &str| Exec {
+            executable: crate::event::stage::place("/usr/bin/python3.11"),
+            args: ["python3", "-u", "-c", code, "egg_info"]
+                .map(Text::from)
+                .to_vec(),
+            ..Exec::default()
+        };
+        let code = "exec(compile('''\n# This is <pip-setuptools-caller> -- a caller'''))";
+        assert!(matches!(kind(&exec(code)), Some(Kind::Python)));
+        assert!(kind(&exec("print(1)")).is_none());
     }
 
     #[test]

@@ -54,8 +54,8 @@ const FOLDERS: [&str; 7] = [
     "/var/lib/pkgwarden root:pkgwarden 700",
     "/var/log/pkgwarden root:pkgwarden 750",
     "/etc/pkgwarden root:root 755",
-    "/etc/pkgwarden/rules.d root:root 755",
-    "/etc/pkgwarden/filters.d root:root 755",
+    "/etc/pkgwarden/rules.d root:pkgwarden 755",
+    "/etc/pkgwarden/filters.d root:pkgwarden 755",
 ];
 
 /// The packages that were installed, of which each must be an alert.
