@@ -42,7 +42,8 @@ impl<'s> Steps<'s> {
 const TWICE: &str =
     "id; touch $TMPDIR/one; while [ ! -e $TMPDIR/go ]; do sleep 0.05; done; whoami; : end";
 
-fn goes_on_and_states_the_gap(end: impl FnOnce(Daemon)) {
+/// `end` is given the id of the install: the daemon watches those of other tests too.
+fn goes_on_and_states_the_gap(end: impl FnOnce(Daemon, &str)) {
     let _turn = Turn::shared();
     let scratch = Scratch::new();
     let first = Daemon::start(&scratch, NONE);
@@ -50,7 +51,8 @@ fn goes_on_and_states_the_gap(end: impl FnOnce(Daemon)) {
     steps.has_come_to("one");
     let before = steps.alert(&first, "id");
     assert_eq!(before.at("/completeness/complete"), true, "{before:?}");
-    end(first);
+    let id = before.text("/install/id").to_owned();
+    end(first, &id);
 
     let second = Daemon::start(&scratch, NONE);
     let gap = second.health_that("daemon_gap", |cause| {
@@ -60,7 +62,6 @@ fn goes_on_and_states_the_gap(end: impl FnOnce(Daemon)) {
     steps.go();
     let after = steps.alert(&second, "whoami");
     steps.npm.succeeds();
-    let id = before.text("/install/id").to_owned();
     assert_eq!(after.text("/install/id"), id, "{after:?}");
     assert_eq!(after.text("/package/name"), "hostile-fixture", "{after:?}");
     assert_eq!(after.at("/completeness/complete"), false, "{after:?}");
@@ -81,16 +82,14 @@ fn goes_on_and_states_the_gap(end: impl FnOnce(Daemon)) {
 #[test]
 fn a_restart_in_the_middle_of_an_install_goes_on_with_its_session_and_states_the_gap() {
     need!(require::live(), require::programs(&["npm"]));
-    goes_on_and_states_the_gap(Daemon::stop);
+    goes_on_and_states_the_gap(|daemon, _| daemon.stop());
 }
 
 #[test]
 fn a_daemon_that_was_killed_says_how_long_it_was_away() {
     need!(require::live(), require::programs(&["npm"]));
-    goes_on_and_states_the_gap(|mut daemon| {
-        let alerts = daemon.alerts();
-        let id = alerts.last().unwrap().text("/install/id").to_owned();
-        daemon.has_noted(&id);
+    goes_on_and_states_the_gap(|mut daemon, id| {
+        daemon.has_noted(id);
         daemon.signal(Signal::SIGKILL);
         daemon.ended();
     });

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::container::cgroup_of;
 use super::process::{Held, Views, path, read_regular};
-use said::{Said, headers, package_json, pyproject, setup_cfg};
+use said::{Said, headers, package_json, pyproject, setup_cfg, setup_py};
 
 use crate::event::{Actor, Body, Event, Exec, Manifest, ProcessKey, Text};
 use crate::lineage::is_manager;
@@ -237,6 +237,8 @@ impl Wanted {
                     .flat_map(|folder| import::entries(root, folder, "egg-info", FOLDER_LIMIT))
                     .find_map(|folder| self.try_file(root, &folder.join("PKG-INFO"), headers))
             })
+            // A bare folder, before setuptools has written anything into it.
+            .or_else(|| self.try_file(root, &directory.join("setup.py"), setup_py))
     }
 
     fn try_file(

@@ -84,6 +84,27 @@ pub(super) fn setup_cfg(bytes: &[u8]) -> Option<Said> {
     Said::new(value("name"), value("version"))
 }
 
+/// What the call of `setup` is given as a literal; a name that is computed is not known.
+pub(super) fn setup_py(bytes: &[u8]) -> Option<Said> {
+    let text = String::from_utf8_lossy(bytes);
+    let (_, call) = text.split_once("setup(")?;
+    Said::new(literal(call, "name"), literal(call, "version"))
+}
+
+/// The string that a keyword argument is.
+fn literal<'t>(call: &'t str, keyword: &str) -> Option<&'t str> {
+    call.match_indices(keyword).find_map(|(at, _)| {
+        let before = call[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.') {
+            return None;
+        }
+        let value = call[at + keyword.len()..].trim_start().strip_prefix('=')?;
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        value[1..].split(quote).next()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +134,27 @@ mod tests {
             setup_cfg(b"[options]\nname = no\n[metadata]\nname = yes\nversion = 3\n[x]\n"),
             said("yes", Some("3"))
         );
+    }
+
+    #[test]
+    fn a_setup_script_says_what_it_is_called_where_that_is_a_literal() {
+        assert_eq!(
+            setup_py(b"from setuptools import setup\nsetup(filename='no', name = \"a-b\",\n  version='1.0', x=1)"),
+            said("a-b", Some("1.0"))
+        );
+        assert_eq!(
+            setup_py(b"setup(name='a', version=read('VERSION'))"),
+            said("a", None)
+        );
+        for unknown in [
+            "setup(name=NAME)",
+            "setup()",
+            "name='a'",
+            "setup(name=='a')",
+            "setup(name=\"\")",
+        ] {
+            assert_eq!(setup_py(unknown.as_bytes()), None, "{unknown}");
+        }
     }
 
     #[test]
