@@ -118,8 +118,7 @@ impl Held {
     }
 }
 
-/// What a process has for its root folder. It is the right process's: the way there went through its
-/// own folder of /proc, which stands for no other one.
+/// What a process has for its root folder.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) root: OwnedFd,
@@ -153,11 +152,12 @@ impl Views {
     pub(super) fn of(&mut self, process: ProcessKey) -> Option<&mut View> {
         let look = || {
             let held = Held::of(process)?;
-            Some(View {
+            let view = View {
                 root: held.root().ok()?,
                 path: held.root_path().ok()?,
                 folders: HashMap::new(),
-            })
+            };
+            held.is_the_same().then_some(view)
         };
         self.0.entry(process).or_insert_with(look).as_mut()
     }
