@@ -12,6 +12,7 @@
 //! - [`verbs`]: the verbs beside `run`.
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
+//! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -21,6 +22,7 @@ mod container;
 mod daemon;
 mod daemon_restart;
 mod daemon_run;
+mod daemon_store;
 mod health;
 mod journal;
 mod journal_entries;

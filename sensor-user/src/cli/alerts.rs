@@ -8,6 +8,7 @@ use terminal_size::{Width, terminal_size};
 
 use super::records::{RecordsError, Source, StateArgs, complain, go_on, warn};
 use super::since::{DEFAULT, Since, since};
+use crate::alert::escape;
 use crate::alert::schema::Row;
 use crate::detect::Level;
 use crate::sink::{self, Style, Text};
@@ -31,7 +32,8 @@ pub(super) struct AlertsArgs {
     /// Show also what a filter or --trust silenced
     #[arg(long)]
     suppressed: bool,
-    /// `json`: one object a line. `table`: the eight columns of the original detection
+    /// `json`: one object a line. `table`: the eight columns of the original detection. `ocsf`: one
+    /// Detection Finding a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(flatten)]
@@ -43,6 +45,7 @@ enum Format {
     Text,
     Json,
     Table,
+    Ocsf,
 }
 
 /// Does what the options say.
@@ -120,7 +123,10 @@ impl Listing {
             (Format::Json, record) => self.write(&(record.json() + "\n")),
             (Format::Text, record) => self.text(record, is_first),
             (Format::Table, sink::Record::Alert(alert)) => self.row(alert.row.clone()),
-            (Format::Table, sink::Record::Health(_)) => Ok(()),
+            (Format::Ocsf, sink::Record::Alert(alert)) => {
+                self.write(&(escape::json(&sink::ocsf(alert)) + "\n"))
+            }
+            (Format::Table | Format::Ocsf, sink::Record::Health(_)) => Ok(()),
         };
         go_on(written)
     }
@@ -152,14 +158,14 @@ impl Listing {
         {
             super::print(&sink::table(rows, self.width));
         }
-        if self.alerts == 0 && self.format != Format::Json {
+        if self.alerts == 0 && !matches!(self.format, Format::Json | Format::Ocsf) {
             let since = since.map(Since::shown).unwrap_or_default();
             eprintln!("pkgwarden: no such alert is recorded since {since}");
         }
-        if self.health > 0 && self.format == Format::Table {
+        if self.health > 0 && matches!(self.format, Format::Table | Format::Ocsf) {
             eprintln!(
-                "pkgwarden: records about the sensor itself that are not in the table: {}; see \
-                 --format text",
+                "pkgwarden: records about the sensor itself that this format has no place for: {}; \
+                 see --format text",
                 self.health
             );
         }

@@ -91,7 +91,7 @@ pub enum Call {
     Drain(Drain),
     /// The members of the lineage set.
     Alive(Answer<Arc<Vec<Living>>>),
-    /// What is recorded. The owner is set for everyone but root.
+    /// What is recorded. The viewer is set for everyone but root.
     Query {
         /// Which.
         query: Query,

@@ -81,8 +81,7 @@ impl Followers {
             .retain(|_, follower| !follower.outbox.is_closed());
         let mut line = None;
         for follower in self.followers.values_mut() {
-            let own = follower.peer.uid == 0 || follower.peer.uid == entry.owner;
-            if own && (self.fits)(&follower.query, entry) {
+            if entry.is_for(follower.peer.uid) && (self.fits)(&follower.query, entry) {
                 follower.send(line.get_or_insert_with(|| json_line(entry)));
             }
         }

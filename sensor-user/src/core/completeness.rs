@@ -84,6 +84,9 @@ impl Core {
             // Seen all the same: only who descends from whom may be off.
             degraded.push(format!("{late} events were handled after later ones"));
         }
+        if self.tampered {
+            degraded.push("parts of the sensor were removed from the kernel".to_owned());
+        }
         if blots.gap {
             degraded.push("the sensor was not running throughout".to_owned());
         }
@@ -105,6 +108,7 @@ impl Core {
                 && full == 0
                 && withheld == 0
                 && !self.start.blind
+                && !self.tampered
                 && !blots.late
                 && !blots.io_uring
                 && !blots.gap

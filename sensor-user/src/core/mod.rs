@@ -10,6 +10,7 @@ mod act;
 mod assemble;
 mod completeness;
 mod connections;
+mod health;
 mod installs;
 mod modes;
 mod moment;
@@ -34,6 +35,7 @@ use crate::lineage::Lineage;
 pub use crate::names::Trust;
 
 use act::Act;
+use health::Told;
 use installs::Installs;
 use modes::Modes;
 use moment::Moment;
@@ -79,12 +81,14 @@ pub struct Core {
     modes: Modes,
     start: Rc<Start>,
     started: bool,
+    /// Something took parts of the sensor away: from then on nothing is seen whole.
+    tampered: bool,
     counters: Counters,
     /// The snapshot before that. A batch's snapshot comes before its events, so a session that
     /// begins in it begins here: too early by a little, never too late.
     counters_before: Counters,
-    /// Losses that are worth a health record: the first, and then each time there are twice as many.
-    lost_to_tell: u64,
+    lost_told: Told,
+    refused_told: Told,
     containers: HashMap<u64, Rc<Container>>,
     users: HashMap<u32, Rc<str>>,
 }
@@ -108,9 +112,11 @@ impl Core {
             modes: Modes::default(),
             start: Rc::default(),
             started: false,
+            tampered: false,
             counters: Counters::default(),
             counters_before: Counters::default(),
-            lost_to_tell: 1,
+            lost_told: Told::default(),
+            refused_told: Told::default(),
             containers: HashMap::default(),
             users: HashMap::default(),
         }
@@ -181,6 +187,7 @@ impl Core {
             }
             Body::Start(start) => self.begin(start, time, &mut findings),
             Body::Clock { wall_offset } => self.clock_moved(*wall_offset, time, &mut findings),
+            Body::Tampered { missing } => self.tampered(missing, time, &mut findings),
             Body::Counters(counters) => {
                 self.count(counters, time, &mut findings);
                 self.end_sessions(time, &mut findings);
@@ -231,77 +238,6 @@ impl Core {
                 findings.push(finding);
             }
         }
-    }
-
-    fn begin(&mut self, start: &Start, time: u64, findings: &mut Vec<Finding>) {
-        if std::mem::replace(&mut self.started, true) {
-            // The sensor was away: what open sessions did meanwhile was not seen.
-            self.sessions.gap();
-        }
-        self.start = Rc::new(start.clone());
-        let users = start.users.iter();
-        self.users = users
-            .map(|user| (user.uid, user.name.as_str().into()))
-            .collect();
-        self.subjects.forget();
-        self.counters = Counters::default();
-        self.counters_before = Counters::default();
-        self.lost_to_tell = 1;
-        self.sessions.counters_restarted();
-        self.tally.begin(start);
-        if start.blind {
-            let cause = format!("no hook could be attached: {}", start.degraded.join("; "));
-            findings.push(self.health(Code::HookMissing, cause, time));
-        }
-    }
-
-    /// Times are told by the new clock from here on. Only a jump is worth a word: a time service slews.
-    fn clock_moved(&mut self, wall_offset: i64, time: u64, findings: &mut Vec<Finding>) {
-        const JUMP: i64 = 1_000_000_000;
-        let start = Rc::make_mut(&mut self.start);
-        let moved = wall_offset.saturating_sub(start.wall_offset);
-        start.wall_offset = wall_offset;
-        if moved.abs() >= JUMP {
-            let way = if moved > 0 { "forward" } else { "back" };
-            let seconds = moved.unsigned_abs() as f64 / 1e9;
-            let cause = format!("the wall clock was set {way} by {seconds:.3} s");
-            findings.push(self.health(Code::ClockJump, cause, time));
-        }
-    }
-
-    fn count(&mut self, counters: &Counters, time: u64, findings: &mut Vec<Finding>) {
-        let lost: u64 = counters.kinds.values().map(|count| count.lost).sum();
-        if lost >= self.lost_to_tell {
-            self.lost_to_tell = lost.saturating_mul(2);
-            let none = Counters::default();
-            let kinds: Vec<_> = completeness::lost_between(&none, counters)
-                .iter()
-                .map(|(kind, count)| format!("{count} {kind}"))
-                .collect();
-            let cause = format!("events were lost so far: {}", kinds.join(", "));
-            findings.push(self.health(Code::EventsLost, cause, time));
-        }
-        if counters.lineage_full > 0 && self.counters.lineage_full == 0 {
-            let cause = format!(
-                "{} processes could not be added to the watched set",
-                counters.lineage_full
-            );
-            findings.push(self.health(Code::LineageFull, cause, time));
-        }
-        self.counters_before = std::mem::replace(&mut self.counters, counters.clone());
-    }
-
-    fn io_uring(&mut self, actor: &Actor, time: u64, findings: &mut Vec<Finding>) {
-        let process = self.lineage.acting(actor, time).clone();
-        if self.sessions.io_uring_used(&process) {
-            let executable = process.image().map_or_else(
-                || format!("process {}", actor.process.pid),
-                |image| image.executable.escaped(),
-            );
-            let cause = format!("{executable} used io_uring");
-            findings.push(self.health(Code::IoUringUsed, cause, time));
-        }
-        self.tally.io_uring_used();
     }
 
     /// Makes sure the sessions of an event are open, so that what was lost is counted from there on.
@@ -373,11 +309,6 @@ impl Core {
     /// Execs that failed; they start nothing, so no rule sees them.
     pub fn failed_execs(&self) -> u64 {
         self.tally.failed_execs()
-    }
-
-    fn health(&self, code: Code, cause: String, time: u64) -> Finding {
-        let time = self.host_clock().rfc3339(time);
-        Finding::Health(Health::new(self.host(), time, code, cause, None))
     }
 
     fn host(&self) -> schema::Host {

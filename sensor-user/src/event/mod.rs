@@ -137,6 +137,8 @@ pub enum Body {
     Counters(Counters),
     /// The wall clock was set, or has drifted from the other: as in [`Start::wall_offset`].
     Clock { wall_offset: i64 },
+    /// Parts of the sensor that were in the kernel and are not any more.
+    Tampered { missing: Vec<String> },
     /// The watched command ended: its wait status.
     CommandEnded { root: ProcessKey, status: i32 },
     /// Last record of a run.
@@ -167,6 +169,7 @@ impl Body {
             | Body::Start(_)
             | Body::Counters(_)
             | Body::Clock { .. }
+            | Body::Tampered { .. }
             | Body::CommandEnded { .. }
             | Body::End => None,
         }

@@ -77,6 +77,10 @@ codes! {
     OutputFailing, "output_failing", High, 0x21511ffe35a442d89a011fb944fa41c7,
     "Make room or mend the output it names; the other outputs have the alerts.";
 
+    /// Alerts or other records could not be kept, so what is asked of the store may miss them.
+    RecordsLost, "records_lost", High, 0x020f768b8b474d3b84ebb9852da2e668,
+    "Make room for the store or give it a faster disk; journald and --alerts were sent the alerts.";
+
     /// The wall clock was set, so times before and after do not compare.
     ClockJump, "clock_jump", Low, 0x4a9e2406d466479c8baca90e8745e453,
     "Compare alerts by their order and not by their time around the jump.";
@@ -92,6 +96,26 @@ codes! {
     /// A file that watched code controls could not be read in time or safely, so a package may be named wrongly or not at all.
     ReadRefused, "read_refused", Low, 0xcffe2b65001544d3b711aa56f30ab303,
     "Look at the file it names: a FIFO, a link or a huge file there is there on purpose.";
+}
+
+impl Code {
+    /// Whether something that happened may be missing in what is recorded of that time, in anybody's
+    /// session. So everybody may see it.
+    pub fn leaves_a_gap(self) -> bool {
+        match self {
+            Code::EventsLost
+            | Code::LineageFull
+            | Code::HookMissing
+            | Code::DaemonGap
+            | Code::Tampered
+            | Code::RecordsLost => true,
+            // Of one session, whose report says so.
+            Code::StartedLate | Code::IoUringUsed => false,
+            Code::RulesRejected | Code::OutputFailing | Code::ClockJump | Code::ReadRefused => {
+                false
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! journald: the fields of an entry, by the contract.
 
-use std::io;
-use std::path::Path;
-
+use super::Record;
 use super::message::{health_message, shortened};
-use super::native::{Entry, NotSent, Socket};
-use super::{Record, SinkError};
+use super::native::Entry;
 use crate::alert::escape::{json, terminal};
 use crate::alert::schema::Alert;
 use crate::alert::summary::{endpoint, package_name};
@@ -15,30 +12,6 @@ use crate::health::Health;
 
 /// Where systemd-journald listens.
 pub const JOURNAL_SOCKET: &str = "/run/systemd/journal/socket";
-
-/// Sends entries; never blocks.
-#[derive(Debug)]
-pub struct Journald(Socket);
-
-impl Journald {
-    /// `socket` is [`JOURNAL_SOCKET`], except in tests. That nobody listens there shows when
-    /// something is sent.
-    pub fn open(socket: impl AsRef<Path>) -> io::Result<Self> {
-        Socket::new(socket.as_ref()).map(Self)
-    }
-
-    /// Sends one entry. A record that could not be sent is the caller's to keep.
-    pub fn send(&self, record: Record<'_>) -> Result<(), SinkError> {
-        self.0.send(&entry(record)).map_err(|error| {
-            let socket = self.0.path.display().to_string();
-            match error {
-                NotSent::Slow(_) => SinkError::JournalSlow { socket },
-                NotSent::Away(source) => SinkError::JournalAway { socket, source },
-                NotSent::Never(source) => SinkError::TooLarge { socket, source },
-            }
-        })
-    }
-}
 
 /// The fields of a record's entry.
 pub(super) fn entry(record: Record<'_>) -> Entry {

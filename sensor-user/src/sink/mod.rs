@@ -7,6 +7,7 @@ mod markdown;
 mod message;
 mod native;
 mod ndjson;
+mod ocsf;
 pub mod outbox;
 mod session;
 mod table;
@@ -15,10 +16,11 @@ mod text;
 use std::io;
 
 pub use annotation::Annotations;
-pub use journald::{JOURNAL_SOCKET, Journald, branch_message_id};
+pub use journald::{JOURNAL_SOCKET, branch_message_id};
 pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
+pub use ocsf::ocsf;
 pub use outbox::{Limits as OutboxLimits, Notice, Outbox};
 pub use session::session;
 pub use table::table;
@@ -63,30 +65,6 @@ pub enum SinkError {
     Write {
         /// What it was opened as.
         output: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// Nobody reads the socket.
-    #[error("journald does not answer at `{socket}`: {source}; is systemd-journald running?")]
-    JournalAway {
-        /// Its path.
-        socket: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-    /// The socket's queue is full.
-    #[error("journald at `{socket}` is too slow: its queue is full; the record was not sent")]
-    JournalSlow {
-        /// Its path.
-        socket: String,
-    },
-    /// It does not fit a datagram, and no file for it could be made.
-    #[error(
-        "a record is too large for a datagram to journald at `{socket}`, and no file for it could be made: {source}; it was not sent"
-    )]
-    TooLarge {
-        /// Its path.
-        socket: String,
         /// What the kernel said.
         source: io::Error,
     },

@@ -45,7 +45,7 @@ pub const FOLDER: &str = "/var/lib/pkgwarden";
 /// One thing that is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The user whose session it is of; root sees all, everyone else what has their own uid.
+    /// The user whose session it is of; 0 for what is of none. See [`Entry::is_for`].
     pub owner: u32,
     /// CLOCK_REALTIME in nanoseconds: when it was raised.
     pub at: i64,
@@ -84,6 +84,16 @@ pub struct Query {
     pub session: Option<String>,
     pub run_id: Option<String>,
     pub job: Option<String>,
-    /// Only this user's.
-    pub owner: Option<u32>,
+    /// Only what this user may see.
+    pub viewer: Option<u32>,
+}
+
+impl Entry {
+    /// Whether a user may see it: what is of their own, and what all sessions suffered from. Root sees
+    /// all.
+    pub fn is_for(&self, uid: u32) -> bool {
+        uid == 0
+            || uid == self.owner
+            || matches!(&self.record, Record::Health(health) if health.code.leaves_a_gap())
+    }
 }

@@ -17,14 +17,15 @@ impl Query {
             owner: entry.owner,
             at: entry.at,
             kind: kind(&entry.record),
-        }) && match &entry.record {
-            Record::Alert(alert) | Record::Suppressed(alert) => self.wants_alert(alert),
-            Record::Health(health) => {
-                let id = self.id.as_deref();
-                id.is_none_or(|id| health.id.starts_with(id))
+        }) && self.viewer.is_none_or(|uid| entry.is_for(uid))
+            && match &entry.record {
+                Record::Alert(alert) | Record::Suppressed(alert) => self.wants_alert(alert),
+                Record::Health(health) => {
+                    let id = self.id.as_deref();
+                    id.is_none_or(|id| health.id.starts_with(id))
+                }
+                Record::Session(report) => self.wants_session(report),
             }
-            Record::Session(report) => self.wants_session(report),
-        }
     }
 
     pub(super) fn wants_head(&self, head: &Head) -> bool {
@@ -35,7 +36,10 @@ impl Query {
             Kind::Session => self.sessions,
         };
         kind && self.since.is_none_or(|since| head.at >= since)
-            && self.owner.is_none_or(|owner| head.owner == owner)
+            && self.viewer.is_none_or(|uid| {
+                // Of health it depends on what it says.
+                uid == 0 || uid == head.owner || head.kind == Kind::Health
+            })
     }
 
     fn wants_alert(&self, alert: &Alert) -> bool {

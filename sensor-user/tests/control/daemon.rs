@@ -211,7 +211,7 @@ fn owner(pid: u32) -> Option<u32> {
 
 /// As the store does, but it forgets to look at the owner.
 fn recorded(_: &Query) -> Found {
-    let entry = |owner| Entry {
+    let entry = |(owner, code)| Entry {
         owner,
         at: 1,
         record: Record::Health(Box::new(Health::new(
@@ -221,14 +221,16 @@ fn recorded(_: &Query) -> Found {
                 boot_id: String::new(),
             },
             "2026-01-01T00:00:00Z".to_owned(),
-            Code::EventsLost,
+            code,
             "x".to_owned(),
             None,
         ))),
     };
-    let entries = [0, ONE, OTHER, 1000].map(entry).map(Ok);
+    let entries = [0, ONE, OTHER, 1000].map(|owner| (owner, Code::OutputFailing));
+    let entries = entries.into_iter().chain([(0, Code::EventsLost)]);
+    let entries = entries.map(entry).map(Ok);
     Found {
-        entries: Box::new(entries.into_iter()),
+        entries: Box::new(entries),
         end: Default::default(),
     }
 }

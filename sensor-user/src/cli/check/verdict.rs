@@ -14,7 +14,7 @@ use crate::cli::records::End;
 use crate::cli::sessions::Latest;
 use crate::cli::since::Since;
 use crate::detect::Level;
-use crate::health::{Code, Health};
+use crate::health::Health;
 use crate::state::{Entry, Record};
 
 const WIDTH: usize = 80;
@@ -79,9 +79,9 @@ impl Verdict {
                 }
             }
             Record::Alert(_) | Record::Suppressed(_) => {}
-            // What was lost of a session makes that session incomplete; these are about all of them.
+            // What was lost of one session its report says; these are about all of them.
             Record::Health(health) => {
-                if matches!(health.code, Code::DaemonGap | Code::Tampered) {
+                if health.code.leaves_a_gap() {
                     self.health.push(*health);
                 }
             }
@@ -101,10 +101,9 @@ impl Verdict {
             }
         }
         for health in std::mem::take(&mut self.health) {
-            // The daemon may have said so already, with its time.
-            let is_told = |told: &String| told.starts_with(&health.cause);
-            if self.concerns(&health) && !self.unseen.iter().any(is_told) {
-                self.unseen.push(health.cause);
+            if self.concerns(&health) {
+                self.unseen
+                    .push(format!("{} ({})", health.cause, health.time));
             }
         }
         for report in &self.sessions {

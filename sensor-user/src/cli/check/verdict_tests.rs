@@ -1,5 +1,6 @@
 use super::*;
 use crate::alert::sample;
+use crate::health::Code;
 
 fn entry(record: Record) -> Entry {
     Entry {

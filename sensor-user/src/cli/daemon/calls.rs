@@ -90,7 +90,7 @@ impl Service {
             .into_iter()
             .filter(|entry| query.wants(entry))
             .collect();
-        let troubles = self.flow.blots_since(query.since);
+        let troubles = self.standing_troubles(query.since);
         Found {
             end: End {
                 open_sessions: open.len() as u64,
@@ -105,6 +105,25 @@ impl Service {
                     .chain(Stored::new(&self.args.state, query)),
             ),
         }
+    }
+
+    /// Why something from then on may not be recorded, beside what health records of that time say:
+    /// what was told once and still holds, and what could not be told yet.
+    fn standing_troubles(&self, since: Option<i64>) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.start.blind {
+            troubles.extend(self.start.degraded.iter().cloned());
+        }
+        if self.rounds.tampered {
+            troubles.push("parts of the sensor were removed from the kernel".to_owned());
+        }
+        let unkept = self.flow.outputs.keeper.unkept();
+        troubles.extend(
+            unkept
+                .filter(|gap| gap.reaches(since))
+                .map(|gap| gap.sentence()),
+        );
+        troubles
     }
 
     /// Install sessions that are not over, as they stand.

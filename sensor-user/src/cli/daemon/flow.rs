@@ -18,9 +18,6 @@ use crate::event::{Body, Counters, Event, Start, capture};
 use crate::health::metrics::Metrics;
 use crate::health::{Code, Health};
 
-/// How many of the sensor's troubles are remembered for those who ask what is complete.
-const BLOTS: usize = 256;
-
 /// The daemon's way from events to findings.
 pub(super) struct Flow {
     pub(super) edge: Edge,
@@ -32,8 +29,6 @@ pub(super) struct Flow {
     pub(super) host: Host,
     /// Already told that the edge reads nothing any more.
     edge_told: bool,
-    /// When what was recorded became incomplete, CLOCK_REALTIME in nanoseconds, and why.
-    blots: Vec<(i64, String)>,
 }
 
 impl Flow {
@@ -55,7 +50,6 @@ impl Flow {
                 boot_id: machine.boot_id,
             },
             edge_told: false,
-            blots: Vec::new(),
         };
         if let Some(file) = record {
             match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
@@ -105,7 +99,7 @@ impl Flow {
         }
     }
 
-    fn own(&mut self, body: Body) {
+    pub(super) fn own(&mut self, body: Body) {
         self.take(own(body));
     }
 
@@ -152,7 +146,6 @@ impl Flow {
             _ => say::warn(&said),
         }
         self.metrics.health(health.code);
-        self.blot(health);
         let failed = self.outputs.health(health);
         // An output that fails on the news of its failure is not told of that.
         if let Some(error) = failed
@@ -160,28 +153,6 @@ impl Flow {
         {
             self.failing(error.to_string());
         }
-    }
-
-    fn blot(&mut self, health: &Health) {
-        let incomplete = matches!(
-            health.code,
-            Code::EventsLost
-                | Code::LineageFull
-                | Code::HookMissing
-                | Code::DaemonGap
-                | Code::Tampered
-        );
-        if incomplete && self.blots.len() < BLOTS {
-            let sentence = format!("{} ({})", health.cause, health.time);
-            self.blots.push((super::outputs::now(), sentence));
-        }
-    }
-
-    /// Why what was recorded since then (CLOCK_REALTIME, nanoseconds) is not all that happened.
-    pub(super) fn blots_since(&self, since: Option<i64>) -> Vec<String> {
-        let since = since.unwrap_or(i64::MIN);
-        let blots = self.blots.iter().filter(|(at, _)| *at >= since);
-        blots.map(|(_, sentence)| sentence.clone()).collect()
     }
 
     /// The last record.

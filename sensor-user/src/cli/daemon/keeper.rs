@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::state::{Entry, Limits, Snapshot, Store, Trouble};
+use super::unkept::{Gap, Unkept};
+use crate::state::{Entry, Limits, Snapshot, Store, StoreError, Trouble};
 
 /// Jobs that may wait; behind them entries are dropped and counted.
 const WAITING: usize = 1024;
@@ -35,15 +36,16 @@ pub(super) struct Keeper {
     said: UnboundedReceiver<Said>,
     thread: JoinHandle<()>,
     figures: Arc<Figures>,
-    dropped: u64,
-    dropped_to_tell: u64,
+    unkept: Unkept,
 }
 
-/// For the metrics.
+/// For the metrics, and the loop.
 #[derive(Debug, Default)]
 struct Figures {
     bytes: AtomicU64,
     errors: AtomicU64,
+    /// Nothing is kept at the moment.
+    failing: AtomicBool,
 }
 
 /// A sentence about the store.
@@ -62,6 +64,8 @@ impl Keeper {
         let folder = folder.to_owned();
         let figures = Arc::new(Figures::default());
         let measured = Arc::clone(&figures);
+        let unkept = Unkept::default();
+        let missing = unkept.clone();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -72,6 +76,7 @@ impl Keeper {
                     say,
                     failing: None,
                     figures: measured,
+                    unkept: missing,
                 }
                 .run(&received);
             })?;
@@ -80,17 +85,18 @@ impl Keeper {
             said,
             thread,
             figures,
-            dropped: 0,
-            dropped_to_tell: 1,
+            unkept,
         })
     }
 
     /// Keeps an entry, if there is room for it to wait. Never blocks.
     pub(super) fn keep(&mut self, entry: Entry) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             self.jobs.try_send(Job::Keep(Box::new(entry)))
+            && let Job::Keep(entry) = job
         {
-            self.dropped += 1;
+            self.figures.errors.fetch_add(1, Ordering::Relaxed);
+            self.unkept.add(&entry);
         }
     }
 
@@ -117,12 +123,17 @@ impl Keeper {
         }
     }
 
-    /// Entries that found no room, when there are twice as many as the last time it was said.
-    pub(super) fn dropped_news(&mut self) -> Option<u64> {
-        (self.dropped >= self.dropped_to_tell).then(|| {
-            self.dropped_to_tell = self.dropped * 2;
-            self.dropped
-        })
+    /// What was not kept and is not told of yet.
+    pub(super) fn unkept(&self) -> Option<Gap> {
+        self.unkept.get()
+    }
+
+    /// The same, once the store keeps again what is given to it: the caller tells it.
+    pub(super) fn unkept_news(&self) -> Option<Gap> {
+        match self.figures.failing.load(Ordering::Relaxed) {
+            true => None,
+            false => self.unkept.take(),
+        }
     }
 
     /// Of the store, on disk.
@@ -132,7 +143,7 @@ impl Keeper {
 
     /// Entries that were not kept.
     pub(super) fn errors(&self) -> u64 {
-        self.figures.errors.load(Ordering::Relaxed) + self.dropped
+        self.figures.errors.load(Ordering::Relaxed)
     }
 
     /// Writes what waits and ends. What was still said.
@@ -161,6 +172,7 @@ struct Writer {
     /// What it says now of why nothing is kept.
     failing: Option<String>,
     figures: Arc<Figures>,
+    unkept: Unkept,
 }
 
 impl Writer {
@@ -228,23 +240,39 @@ impl Writer {
             // The disk may be writable by now.
             self.open();
         }
-        let kept = match &mut self.store {
-            Some(store) => {
-                let kept = store.append(entries);
-                self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
-                self.outcome(kept.as_ref().err().map(ToString::to_string));
-                kept.is_ok()
-            }
-            None => false,
+        let Some(store) = &mut self.store else {
+            return self.missing(entries);
         };
-        if !kept {
-            let lost = entries.len() as u64;
-            self.figures.errors.fetch_add(lost, Ordering::Relaxed);
+        let kept = store.append(entries);
+        self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
+        match kept {
+            // Too much for a small store at once.
+            Err(StoreError::TooLarge { .. }) if entries.len() > 1 => {
+                let (first, second) = entries.split_at(entries.len() / 2);
+                self.keep(first);
+                self.keep(second);
+            }
+            Err(error) => {
+                self.outcome(Some(error.to_string()));
+                self.missing(entries);
+            }
+            Ok(()) => self.outcome(None),
+        }
+    }
+
+    fn missing(&self, entries: &[Entry]) {
+        let count = entries.len() as u64;
+        self.figures.errors.fetch_add(count, Ordering::Relaxed);
+        for entry in entries {
+            self.unkept.add(entry);
         }
     }
 
     /// Says what changed: that nothing is kept any more, and that it is again.
     fn outcome(&mut self, error: Option<String>) {
+        self.figures
+            .failing
+            .store(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if self.failing.as_ref() != Some(&error) => {
                 self.tell(format!("alerts are not kept: {error}"), true);

@@ -6,7 +6,7 @@
 //! - `service`: the loop; `calls`, `reload` and `round` are what it does beside the rings.
 //! - `scan`, `resume`: what ran already, and what an earlier daemon knew of it.
 //! - `flow`: from events to findings.
-//! - `outputs`, `keeper`: where findings go.
+//! - `outputs`, `keeper`, `unkept`: where findings go, and what did not get there.
 //! - `clock`: a wall clock that is set.
 //! - `notify`: what systemd is told.
 //! - `say`: the daemon's own words.
@@ -26,6 +26,7 @@ mod say;
 mod scan;
 mod service;
 mod single;
+mod unkept;
 
 use std::io;
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::outputs::now;
 use super::say;
 use super::service::Service;
+use crate::event::Body;
 use crate::health::Code;
 use crate::health::metrics::{StoreFigures, write_textfile};
 use crate::kernel::SensorError;
@@ -25,7 +26,7 @@ pub(super) struct Rounds {
     snapshot_at: u32,
     metrics_told: bool,
     writing: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
-    tampered: bool,
+    pub(super) tampered: bool,
 }
 
 impl Service {
@@ -37,10 +38,7 @@ impl Service {
         for process in std::mem::take(&mut self.adopted) {
             self.sensor.forget_if_ended(process)?;
         }
-        if let Some(dropped) = self.flow.outputs.keeper.dropped_news() {
-            let cause = format!("{dropped} records were not kept: the store's disk is too slow");
-            self.flow.failing(cause);
-        }
+        self.tell_of_the_unkept();
         let since = self.rounds.number.wrapping_sub(self.rounds.snapshot_at);
         if self.rounds.news || since >= QUIET {
             let snapshot = self.snapshot();
@@ -58,18 +56,19 @@ impl Service {
         Ok(())
     }
 
-    /// Root can take our programs off their hooks, or change what they are told; others can't.
+    /// Told when the store keeps again what it is given, the telling too.
+    pub(super) fn tell_of_the_unkept(&mut self) {
+        if let Some(gap) = self.flow.outputs.keeper.unkept_news() {
+            let (cause, from) = (gap.sentence(), gap.from());
+            self.flow.health(Code::RecordsLost, cause, Some(from));
+        }
+    }
+
     fn look_at_the_probes(&mut self) {
         let missing = self.sensor.missing();
-        if missing.is_empty() || self.rounds.tampered {
-            return;
+        if !missing.is_empty() && !std::mem::replace(&mut self.rounds.tampered, true) {
+            self.flow.own(Body::Tampered { missing });
         }
-        self.rounds.tampered = true;
-        let cause = format!(
-            "these were in the kernel and are not any more: {}",
-            missing.join(", ")
-        );
-        self.flow.health(Code::Tampered, cause, None);
     }
 
     /// For a daemon that is started after this one.

@@ -95,7 +95,10 @@ impl Service {
                 news = self.flow.outputs.next() => match news {
                     News::Journal => self.turn(),
                     News::Store(said) if said.failing => self.flow.failing(said.text),
-                    News::Store(said) => say::info(&said.text),
+                    News::Store(said) => {
+                        say::info(&said.text);
+                        self.tell_of_the_unkept();
+                    }
                 },
                 events = self.sensor.next() => {
                     let events = events?;

@@ -104,6 +104,7 @@ impl Course<'_> {
                     report_due = None;
                 },
                 ended = running.wait() => break ended.map_err(CourseError::Wait)?,
+                () = pipeline.output_ready() => pipeline.turn(),
                 batch = next(&mut source) => match batch {
                     Ok(batch) => pipeline.batch(batch).await,
                     Err(error) => {
@@ -150,6 +151,7 @@ async fn after(
         let step = until.min(now + LINGER_STEP);
         tokio::select! {
             batch = source.next() => pipeline.batch(batch?).await,
+            () = pipeline.output_ready() => pipeline.turn(),
             () = sleep_until(step) => {}
         }
     }

@@ -50,7 +50,7 @@ use crate::alert::report::{Exit, Report};
 use crate::control::SOCKET;
 use crate::core::{Core, Settings};
 use crate::detect::{Level, LoadErrors, RuleSet, Sources};
-use crate::sink::{JOURNAL_SOCKET, Journald, markdown};
+use crate::sink::{JOURNAL_SOCKET, Outbox, OutboxLimits, markdown};
 
 /// What kept a run from beginning.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,8 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
         sinks.add_alerts(files.alerts, &path.to_string_lossy());
     }
     if watching.journald == Some(true) {
-        sinks.add_journald(Journald::open(JOURNAL_SOCKET).map_err(SetupError::Journald)?);
+        let outbox = Outbox::open(Path::new(JOURNAL_SOCKET), None, OutboxLimits::default());
+        sinks.add_journald(outbox.map_err(SetupError::Journald)?);
     }
     if args.annotate.is_on(github_actions.as_deref()) {
         sinks.add_annotations();
@@ -204,6 +205,7 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
             }
             Err(error) => Err(CourseError::Source(error)),
         };
+        pipeline.sinks.close_journald().await;
         Ok(closing.close(ended, &mut pipeline))
     });
     // A read of a watched file may still hang; it is not waited for.

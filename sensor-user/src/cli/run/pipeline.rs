@@ -70,6 +70,16 @@ impl Pipeline {
         self.flush();
     }
 
+    /// Until an output wants a turn. Can be cancelled.
+    pub(crate) async fn output_ready(&mut self) {
+        self.sinks.ready().await;
+    }
+
+    /// Gives the outputs a turn.
+    pub(crate) fn turn(&mut self) {
+        self.sinks.turn(&this_host());
+    }
+
     fn is_wanted(&self, event: &Event) -> bool {
         let Some((root, since)) = self.only else {
             return true;
@@ -147,18 +157,21 @@ fn own(time: u64, body: Body) -> Event {
     }
 }
 
-fn edge_health() -> Health {
+fn this_host() -> schema::Host {
     let machine = host();
-    let host = schema::Host {
+    schema::Host {
         name: machine.name,
         id: machine.id,
         boot_id: machine.boot_id,
-    };
+    }
+}
+
+fn edge_health() -> Health {
     let cause =
         "three reads of watched packages' files did not come back in time; no more are begun";
     let time = jiff::Timestamp::now();
     Health::new(
-        host,
+        this_host(),
         format!("{time:.9}"),
         Code::ReadRefused,
         cause.to_owned(),

@@ -2,11 +2,17 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Stderr, Write};
+use std::time::Duration;
 
-use crate::alert::schema::Alert;
+use jiff::Timestamp;
+
+use crate::alert::schema::{Alert, Host};
 use crate::detect::Level;
 use crate::health::Health;
-use crate::sink::{Annotations, Journald, Ndjson, Record, SinkError, Style, Text};
+use crate::sink::{Annotations, Ndjson, Outbox, Record, SinkError, Style, Text};
+
+/// How long journald is waited for at the end.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Alerts kept for the summary; the report counts all.
 const KEPT: usize = 1_000;
@@ -16,7 +22,7 @@ pub(crate) struct Sinks {
     min_level: Level,
     text: Option<Text<Stderr>>,
     alerts: Option<Ndjson<Box<dyn Write>>>,
-    journald: Option<Journald>,
+    journald: Option<Outbox>,
     annotations: Option<Annotations>,
     kept: Vec<Alert>,
     highest: Option<Level>,
@@ -56,7 +62,7 @@ impl Sinks {
         self.alerts = Some(Ndjson::new(out, name));
     }
 
-    pub(crate) fn add_journald(&mut self, journald: Journald) {
+    pub(crate) fn add_journald(&mut self, journald: Outbox) {
         self.journald = Some(journald);
     }
 
@@ -97,10 +103,41 @@ impl Sinks {
         if let Some(error) = failed {
             self.failed(&error);
         }
-        if let Some(journald) = &self.journald
-            && let Err(error) = journald.send(record)
-        {
-            self.failed(&error);
+        if let Some(journald) = &mut self.journald {
+            journald.send(record);
+        }
+    }
+
+    /// Until journald may take what waits. Can be cancelled.
+    pub(crate) async fn ready(&mut self) {
+        match &mut self.journald {
+            Some(journald) => journald.ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A slice of what waits for journald. What there is to say about it goes to the other outputs.
+    pub(crate) fn turn(&mut self, host: &Host) {
+        let Some(journald) = &mut self.journald else {
+            return;
+        };
+        journald.turn();
+        for notice in journald.notices() {
+            self.health(&notice.health(host.clone(), Timestamp::now()));
+        }
+    }
+
+    /// Sends what waits for journald, for a moment: a run has no state folder to leave it in.
+    pub(crate) async fn close_journald(&mut self) {
+        let Some(journald) = self.journald.take() else {
+            return;
+        };
+        let figures = journald.close(PATIENCE).await;
+        let lost: u64 = figures.dropped.values().sum();
+        if lost > 0 && self.text.is_some() {
+            say_line(Some(format!(
+                "pkgwarden: {lost} records could not be sent to journald: is systemd-journald running?"
+            )));
         }
     }
 

@@ -50,12 +50,12 @@ pub(super) async fn answer(
     send(output, &json_line(&word), stalled).await
 }
 
-/// Everyone but root sees what is of their own uid.
+/// Everyone but root sees what they may.
 fn own(query: Query, peer: Peer) -> Query {
     match peer.uid {
         0 => query,
         uid => Query {
-            owner: Some(uid),
+            viewer: Some(uid),
             ..query
         },
     }
@@ -113,8 +113,8 @@ impl Reading {
                     self.over = true;
                     return;
                 }
-                // The store was asked for the owner's; this is the last look before it leaves.
-                Some(Ok(entry)) if self.peer.uid == 0 || entry.owner == self.peer.uid => {
+                // The store was asked for those; this is the last look before it leaves.
+                Some(Ok(entry)) if entry.is_for(self.peer.uid) => {
                     self.lines.extend(json_line(&entry));
                 }
                 Some(Ok(_)) => {}

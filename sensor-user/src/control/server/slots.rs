@@ -24,9 +24,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            clients: 128,
-            for_root: 16,
-            per_user: 16,
+            clients: 1024,
+            for_root: 64,
+            per_user: 256,
             first_line: Duration::from_secs(5),
             stalled: Duration::from_secs(10),
         }

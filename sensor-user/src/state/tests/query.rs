@@ -46,7 +46,9 @@ fn each_condition_of_a_query_is_kept() {
     find(&|q| q.health = false, &[4, 2, 1]);
     find(&|q| q.sessions = false, &[3, 2, 1]);
     find(&|q| q.since = Some(2), &[4, 3, 2]);
-    find(&|q| q.owner = Some(1001), &[4, 1]);
+    // Lost events concern everybody.
+    find(&|q| q.viewer = Some(1001), &[4, 3, 1]);
+    find(&|q| q.viewer = Some(0), &[4, 3, 2, 1]);
     find(&|q| q.min_level = Some(Level::High), &[4, 3, 2]);
     let id = sample::postinstall().id;
     find(&|q| q.id = set(&id), &[4, 2, 1]);
