@@ -195,6 +195,9 @@ impl Core {
             Body::CommandEnded { .. }
             | Body::Connect { .. }
             | Body::Send { .. }
+            | Body::Dns { .. }
+            | Body::Listen { .. }
+            | Body::Resolver { .. }
             | Body::RawSocket { .. }
             | Body::Open { .. }
             | Body::Rename { .. }

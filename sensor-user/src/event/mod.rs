@@ -12,21 +12,24 @@
 mod accounting;
 mod argument;
 pub mod capture;
+mod dns;
 mod read;
 pub mod redact;
+mod socket;
 #[cfg(test)]
 pub(crate) mod stage;
 mod text;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use accounting::{Count, Counters, Kinds};
 pub use argument::arguments;
+pub use dns::{Dns, DnsAnswer, DnsData, DnsMessage, DnsQuestion, Registry, Resolver};
 pub use read::event as from_line;
+pub use socket::{Socket, Transport};
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
 
@@ -76,6 +79,15 @@ pub enum Body {
     ConnectResult { actor: Actor, errno: i32 },
     /// A datagram to an address, on a socket that is not connected.
     Send { actor: Actor, socket: Socket },
+    /// A name was asked for, or told, on a socket that the actor connected or sent from.
+    Dns { actor: Actor, dns: Box<Dns> },
+    /// A socket began to listen; `ip` and `port` are its own.
+    Listen { actor: Actor, socket: Socket },
+    /// What resolves names where this process runs, read at the edge when an install began there.
+    Resolver {
+        about: ProcessKey,
+        resolver: Box<Resolver>,
+    },
     /// A raw or packet socket was made.
     RawSocket {
         actor: Actor,
@@ -157,6 +169,8 @@ impl Body {
             | Body::Connect { actor, .. }
             | Body::ConnectResult { actor, .. }
             | Body::Send { actor, .. }
+            | Body::Dns { actor, .. }
+            | Body::Listen { actor, .. }
             | Body::RawSocket { actor, .. }
             | Body::Open { actor, .. }
             | Body::Rename { actor, .. }
@@ -166,6 +180,7 @@ impl Body {
             | Body::IoUring { actor, .. } => Some(actor),
             Body::Metadata { .. }
             | Body::Container { .. }
+            | Body::Resolver { .. }
             | Body::Start(_)
             | Body::Counters(_)
             | Body::Clock { .. }
@@ -264,36 +279,6 @@ pub struct Exec {
     pub directory_mode: u32,
     /// The detail record was lost: only the tail of the executable's path is known.
     pub detail_lost: bool,
-}
-
-/// The peer of a connect or a datagram.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Socket {
-    pub transport: Transport,
-    /// Absent for AF_UNIX.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip: Option<IpAddr>,
-    /// Host byte order; 0 for AF_UNIX.
-    #[serde(default)]
-    pub port: u16,
-    /// AF_UNIX only; an abstract name begins with `@`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<Text>,
-    /// `bpf_get_socket_cookie`; 0 where unknown.
-    #[serde(default)]
-    pub cookie: u64,
-    #[serde(default)]
-    pub observed: Observed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Transport {
-    Tcp,
-    Udp,
-    Unix,
-    Raw,
-    Other,
 }
 
 /// One open of a file.

@@ -176,6 +176,7 @@ impl Stage {
                 port,
                 path: None,
                 cookie: 1,
+                netns: 0,
                 observed: super::Observed::Kernel,
             },
         });

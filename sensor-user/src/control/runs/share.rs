@@ -208,6 +208,8 @@ pub(super) fn kinds(body: &Body) -> &'static [&'static str] {
         Body::Connect { .. } => &["connect"],
         Body::ConnectResult { .. } => &["connect_exit"],
         Body::Send { .. } => &["send"],
+        Body::Dns { .. } => &["dns"],
+        Body::Listen { .. } => &["listen"],
         Body::RawSocket { .. } => &["raw_socket"],
         Body::Open { .. } => &["open"],
         Body::Rename { .. } => &["rename"],

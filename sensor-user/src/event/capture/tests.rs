@@ -151,6 +151,7 @@ fn socket() -> impl Strategy<Value = Socket> {
             port,
             path,
             cookie,
+            netns: 0,
             observed: Observed::Argument,
         },
     )

@@ -24,6 +24,7 @@ pub(super) fn peer_body(kind: u32, peer: &network::Peer) -> Option<Body> {
         port: peer.port as u16,
         path: None,
         cookie: peer.cookie,
+        netns: 0,
         observed: Observed::Kernel,
     };
     Some(match kind {
@@ -70,6 +71,7 @@ pub(super) fn connect_exit(bytes: &[u8], connects: bool) -> Option<Vec<Record>> 
         port: 0,
         path: None,
         cookie: 0,
+        netns: 0,
         observed: Observed::Argument,
     };
     let shown = match family {
