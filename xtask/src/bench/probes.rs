@@ -54,9 +54,9 @@ pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
         ..Section::default()
     };
     if let Err(error) = Command::new("bpftool").arg("version").output() {
-        section.skipped.push(format!(
-            "bpftool: {error}: `cargo xtask setup` installs it"
-        ));
+        section
+            .skipped
+            .push(format!("bpftool: {error}: `cargo xtask setup` installs it"));
         return Ok(section);
     }
     say("the programs' own time");
