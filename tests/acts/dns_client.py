@@ -1,5 +1,5 @@
-"""Asks a DNS server: `dns_client.py ADDRESS HOW NAME TYPE…`, where HOW is one of udp-connected, udp-sendto,
-tcp. The first question has id 1. Fails unless something comes back for each."""
+"""Asks a DNS server: `dns_client.py ADDRESS HOW NAME TYPE…`, where HOW is udp-connected, udp-sendto, tcp
+or tcp-in-parts. The first question has id 1. Fails unless something comes back for each."""
 
 import socket
 import struct
@@ -15,7 +15,7 @@ def question(ident, kind):
 
 
 questions = [question(number, int(kind)) for number, kind in enumerate(TYPES, 1)]
-sock = socket.socket(FAMILY, socket.SOCK_STREAM if HOW == "tcp" else socket.SOCK_DGRAM)
+sock = socket.socket(FAMILY, socket.SOCK_STREAM if HOW.startswith("tcp") else socket.SOCK_DGRAM)
 sock.settimeout(10)
 if HOW == "udp-sendto":
     for each in questions:

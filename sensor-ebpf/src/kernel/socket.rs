@@ -1,23 +1,13 @@
 //! What is remembered of the sockets of watched processes: a packet, or the end of a connect, comes when
 //! another process or none is current.
-//!
-//! Both maps are LRU, so that what is left behind gives way by itself. What a flood of sockets pushes out
-//! costs an outcome (it stays "attempted") or names; the latter is counted.
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, LruHashMap},
+    maps::{Array, HashMap, LruHashMap},
 };
-use sensor_ebpf::abi::{Header, kind};
+use sensor_ebpf::abi::{Header, dns, kind};
 
 use super::{atomic, record};
-
-/// Sockets that ask for names. Elements are small and few are in use: more than this at a time is a flood.
-const ASKING: u32 = 8_192;
-
-/// The map pushes out before it is quite full: each CPU keeps some elements to itself (`LOCAL_FREE_TARGET`,
-/// kernel/bpf/bpf_lru_list.c).
-const FLOOD: u64 = ASKING as u64 - 2_048;
 
 /// Who asks, and whom. Key: socket cookie.
 #[derive(Clone, Copy)]
@@ -31,16 +21,19 @@ pub struct Asked {
     pub port: u32,
 }
 
+/// Sockets that ask for names. Not LRU: a flood of sockets must not push out others unseen; what does not
+/// fit is counted. Whatever is put in is taken out at the socket's end.
 #[map]
-static ASKED: LruHashMap<u64, Asked> = LruHashMap::with_max_entries(ASKING, 0);
+static ASKED: HashMap<u64, Asked> = HashMap::with_max_entries(8_192, 0);
 
-/// How many elements [`ASKED`] has: the kernel doesn't tell.
+/// How many there are: while there are none, a packet costs no lookup.
 #[map]
 static ASKED_COUNT: Array<u64> = Array::with_max_entries(1, 0);
 
-/// TCP connects that are not decided yet. Key: socket cookie.
+/// TCP connects that are not decided. LRU, because a connect that fails before its socket has a state
+/// stays; what is pushed out stays "attempted".
 #[map]
-static CONNECTING: LruHashMap<u64, Header> = LruHashMap::with_max_entries(16_384, 0);
+static CONNECTING: LruHashMap<u64, Asked> = LruHashMap::with_max_entries(8_192, 0);
 
 /// A process asks a server from this socket.
 #[inline(always)]
@@ -49,15 +42,9 @@ pub fn asks(cookie: u64, asked: &Asked) {
     if ASKED.insert(cookie, asked, 0).is_err() {
         record::generated(kind::DNS);
         record::lost(kind::DNS);
-        return;
+    } else if !known {
+        add(1);
     }
-    if known || add(1) < FLOOD {
-        return;
-    }
-    // Another socket gave way: what it hears won't be seen.
-    add(u64::MAX);
-    record::generated(kind::DNS);
-    record::lost(kind::DNS);
 }
 
 /// A process sends something else from this socket, to this port.
@@ -69,10 +56,17 @@ pub fn turns(cookie: u64, port: u32) {
     }
 }
 
-/// Whom this socket asked.
+/// Whom this socket asked, if it did last.
 #[inline(always)]
-pub fn asked(cookie: u64) -> Option<*const Asked> {
-    ASKED.get_ptr(cookie)
+pub fn asked(cookie: impl FnOnce() -> u64) -> Option<(u64, *const Asked)> {
+    // SAFETY: a map value.
+    if unsafe { *ASKED_COUNT.get_ptr(0)? } == 0 {
+        return None;
+    }
+    let cookie = cookie();
+    let asked = ASKED.get_ptr(cookie)?;
+    // SAFETY: a map value.
+    (unsafe { (*asked).port } == dns::PORT).then_some((cookie, asked))
 }
 
 /// This socket asks no more.
@@ -83,27 +77,41 @@ pub fn hushes(cookie: u64) {
     }
 }
 
-/// Adds to the count of elements, `u64::MAX` being minus one, and returns what it was.
+/// Adds to the count, `u64::MAX` being minus one.
 #[inline(always)]
-fn add(number: u64) -> u64 {
-    ASKED_COUNT.get_ptr_mut(0).map_or(0, |count| {
+fn add(number: u64) {
+    if let Some(count) = ASKED_COUNT.get_ptr_mut(0) {
         // SAFETY: an aligned map value.
-        unsafe { atomic::fetch_add(count, number) }
-    })
+        unsafe { atomic::fetch_add(count, number) };
+    }
 }
 
-/// A process begins to connect this socket. What can't be remembered stays "attempted".
+/// A process is about to connect this socket.
 #[inline(always)]
-pub fn connects(cookie: u64, header: &Header) {
-    let _ = CONNECTING.insert(cookie, header, 0);
+pub fn connects(cookie: u64, asked: &Asked) {
+    let _ = CONNECTING.insert(cookie, asked, 0);
 }
 
-/// Who connected this socket, once.
+/// The connect has begun: from here on the socket's state tells its end, so it may be remembered.
+#[inline(always)]
+pub fn calls(cookie: u64) -> Option<()> {
+    let asked = CONNECTING.get_ptr(cookie)?;
+    // SAFETY: a map value.
+    let asked = unsafe { *asked };
+    if asked.port == dns::PORT {
+        asks(cookie, &asked);
+    } else {
+        turns(cookie, asked.port);
+    }
+    Some(())
+}
+
+/// Who connected this socket; once.
 #[inline(always)]
 pub fn connected(cookie: u64) -> Option<Header> {
-    let header = CONNECTING.get_ptr(cookie)?;
+    let asked = CONNECTING.get_ptr(cookie)?;
     // SAFETY: a map value.
-    let header = unsafe { *header };
-    // Removed by whoever is first, so it is told once.
+    let header = unsafe { (*asked).header };
+    // Whoever takes it out tells.
     CONNECTING.remove(cookie).is_ok().then_some(header)
 }

@@ -1,7 +1,8 @@
 //! DNS messages of sockets that watched processes asked from.
 //!
 //! The packet tells nobody's process, so the connect and datagram hooks leave word with the socket's
-//! cookie. They run for every packet of the machine: a socket that nobody remembers costs one lookup.
+//! cookie. They run for every packet of the machine: one of a socket that is not remembered costs a lookup,
+//! and nothing while none is.
 //! They can be preempted, so a message is put together in the ring and not in the scratch.
 
 use aya_ebpf::{
@@ -11,7 +12,7 @@ use aya_ebpf::{
     programs::{SkBuffContext, SockContext},
 };
 use sensor_ebpf::abi::{
-    dns::{MAX, PORT, Packet},
+    dns::{MAX, Packet},
     kind,
 };
 
@@ -58,12 +59,7 @@ pub fn dns_release(context: SockContext) -> i32 {
 fn packet(context: &SkBuffContext, sent: bool) -> Option<()> {
     let skb = context.skb.skb;
     // SAFETY: the context is the packet.
-    let cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
-    let asked = socket::asked(cookie)?;
-    // SAFETY: a map value.
-    if unsafe { (*asked).port } != PORT {
-        return None;
-    }
+    let (cookie, asked) = socket::asked(|| unsafe { bpf_get_socket_cookie(skb.cast()) })?;
     let Some(layout) = layout(skb, sent) else {
         record::generated(kind::DNS);
         record::lost(kind::DNS);

@@ -98,17 +98,16 @@ fn peer(context: &SockAddrContext, kind: u32, family: u32) -> Option<()> {
 /// Leaves word for the hooks that packets and timers run.
 #[inline(always)]
 fn remember(peer: &Peer, kind: u32) {
+    let asked = Asked {
+        header: peer.header,
+        netns: peer.netns,
+        address: peer.address,
+        family: peer.family,
+        port: peer.port,
+    };
     if kind == kind::CONNECT && peer.socket_type == SOCK_STREAM {
-        socket::connects(peer.cookie, &peer.header);
-    }
-    if peer.port == dns::PORT {
-        let asked = Asked {
-            header: peer.header,
-            netns: peer.netns,
-            address: peer.address,
-            family: peer.family,
-            port: peer.port,
-        };
+        socket::connects(peer.cookie, &asked);
+    } else if peer.port == dns::PORT {
         socket::asks(peer.cookie, &asked);
     } else {
         socket::turns(peer.cookie, peer.port);

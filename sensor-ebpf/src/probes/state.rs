@@ -49,13 +49,16 @@ fn changed(sock: u64, old: u32, new: u32) -> Option<()> {
     if new == LISTEN {
         return listens(sock);
     }
-    if old != SYN_SENT && new != CLOSE {
+    if old != SYN_SENT && new != CLOSE && new != SYN_SENT {
         return None;
     }
     // Of a socket that nobody asked the cookie of there is none.
     let cookie: u64 = field!(sock, sock_cookie)?;
     if cookie == 0 {
         return None;
+    }
+    if new == SYN_SENT {
+        return socket::calls(cookie);
     }
     if old == SYN_SENT {
         decided(sock, cookie, new);
