@@ -156,9 +156,13 @@ impl Core {
                 self.lineage.exit(actor, time);
             }
             Body::ExecFailed { .. } => self.tally.exec_failed(),
-            Body::ConnectResult { actor, errno } => {
-                self.of_process(actor, time, |tally| tally.connections.ended(actor, *errno));
-            }
+            Body::ConnectResult {
+                actor,
+                errno,
+                cookie,
+            } => self.of_process(actor, time, |tally| {
+                tally.connections.ended(actor, *cookie, *errno);
+            }),
             Body::Module { actor, path } => self.lineage.module(actor, path, time),
             Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
             Body::Metadata { about, manifest } => {
