@@ -210,8 +210,8 @@ impl Core {
             | Body::Open { .. }
             | Body::Rename { .. }
             | Body::Link { .. }
-            | Body::Chmod { .. }
-            | Body::End => {}
+            | Body::Chmod { .. } => {}
+            Body::End => self.last_words(time, &mut findings),
         }
         if let Some(actor) = event.body.actor() {
             for mut act in act::acts(&event.body) {

@@ -26,8 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 enum Job {
     Keep(Box<Entry>),
     Snapshot(Box<Snapshot>),
+    Limits(Limits),
     /// Everything before it was written.
-    Barrier(oneshot::Sender<()>),
+    Barrier(oneshot::Sender<Result<(), String>>),
 }
 
 /// The thread, as the loop sees it.
@@ -115,6 +116,22 @@ impl Keeper {
         }
     }
 
+    /// Answers once everything that was given before is written. The loop doesn't wait for it.
+    pub(super) fn when_written(&self, answer: oneshot::Sender<Result<(), String>>) {
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.jobs.try_send(Job::Barrier(answer))
+            && let Job::Barrier(answer) = job
+        {
+            let why = "the store's disk is too slow: what was raised last is not in it yet";
+            let _ = answer.send(Err(why.to_owned()));
+        }
+    }
+
+    /// The limits of the store, from now on.
+    pub(super) fn limit(&self, limits: Limits) -> bool {
+        self.jobs.try_send(Job::Limits(limits)).is_ok()
+    }
+
     /// What there is to say. Can be cancelled.
     pub(super) async fn said(&mut self) -> Said {
         match self.said.recv().await {
@@ -196,6 +213,7 @@ impl Writer {
                 match job {
                     Job::Keep(entry) => entries.push(*entry),
                     Job::Snapshot(latest) => snapshot = Some(latest),
+                    Job::Limits(limits) => self.limit(limits),
                     Job::Barrier(sender) => waiting.push(sender),
                 }
                 next = (entries.len() < BATCH)
@@ -209,12 +227,19 @@ impl Writer {
                 self.outcome(Some(error.to_string()));
             }
             for sender in waiting {
-                let _ = sender.send(());
+                let _ = sender.send(Ok(()));
             }
             if kept && let Some(store) = &mut self.store {
                 let synced = store.sync();
                 self.outcome(synced.err().map(|error| error.to_string()));
             }
+        }
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+        if let Some(store) = &mut self.store {
+            store.limit(limits);
         }
     }
 

@@ -193,7 +193,7 @@ fn watch(args: DaemonArgs) -> Result<(), DaemonError> {
             last_end: Instant::now(),
         };
         let earlier = earlier.unwrap_or_else(|trouble| {
-            service.flow.failing(trouble.to_string());
+            service.gap_of_unknown_length(&trouble.to_string());
             Earlier::default()
         });
         if let Err(cause) = edge::works() {
