@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::detect::{Format, LoadErrors, Rule, RuleSet, Sources};
+use crate::detect::{Format, LoadErrors, Problem, Rule, RuleSet, Sources};
 use crate::event::{Operations, WatchKey};
 
 mod show;
@@ -136,7 +136,7 @@ fn checked(rules: &RuleSet, format: Format) -> String {
     let any = rules.rules_that_need_any();
     match format {
         Format::Json => "[]\n".to_owned(),
-        Format::Github => String::new(),
+        Format::Github => any.iter().map(|rule| priced(rule)).collect(),
         Format::Text => {
             let mut out = format!(
                 "{} rules, {} chains and {} filters are good ({})\n\
@@ -166,6 +166,23 @@ fn checked(rules: &RuleSet, format: Format) -> String {
             out
         }
     }
+}
+
+/// A workflow command that shows beside a rule's file what it costs.
+fn priced(rule: &Rule) -> String {
+    let problem = Problem {
+        file: rule.file.clone(),
+        line: 1,
+        column: 1,
+        message: format!(
+            "`{}` has no whole path component or file ending to look for, so every file is reported",
+            rule.title
+        ),
+        suggestion: None,
+        source: String::new(),
+        width: 1,
+    };
+    problem.annotation("warning")
 }
 
 /// What a rule looks at: events and files, or other rules.
@@ -308,7 +325,11 @@ mod tests {
             rule_dirs: vec![folder.path().to_owned()],
             ..Sources::default()
         });
-        let text = checked(&rules.unwrap(), Format::Text);
+        let rules = rules.unwrap();
+        let warning = checked(&rules, Format::Github);
+        assert!(warning.starts_with("::warning file="), "{warning}");
+        assert!(warning.contains("::`Dear` has no whole path"), "{warning}");
+        let text = checked(&rules, Format::Text);
         assert!(text.contains("price: `Dear` has no"), "{text}");
         assert!(text.contains("every file is reported (read)"), "{text}");
     }

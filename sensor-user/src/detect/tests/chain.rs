@@ -261,3 +261,26 @@ fn a_filter_names_rules_and_no_chains() {
     let errors = Folder::new(&files).errors();
     assert!(errors.contains("`Chain` is a correlation"), "{errors}");
 }
+
+#[test]
+fn forty_names_of_one_install_are_a_chain_and_the_same_name_forty_times_is_none() {
+    let rules = super::shipped::shipped();
+    let chain = rules
+        .chains()
+        .iter()
+        .find(|chain| chain.rule.file.ends_with("dns-many-names.yml"));
+    let definition = &chain.unwrap().definition;
+    let ends = |name: &dyn Fn(u64) -> String| {
+        let mut group = Group::new(definition);
+        let mut ends = 0;
+        for at in 0..40 {
+            let mut subject = Subject::new(Category::DnsQuery);
+            subject.set(Field::QueryName, Some(name(at)));
+            let links = group.see(definition, 0, at * 1_000_000_000, &subject, &at);
+            ends += usize::from(links.is_some());
+        }
+        ends
+    };
+    assert_eq!(ends(&|at| format!("{at}.x.example")), 1);
+    assert_eq!(ends(&|_| "x.example".to_owned()), 0);
+}

@@ -1,1 +1,0 @@
-LD_PRELOAD=/home/runner/x.so /usr/bin/true
