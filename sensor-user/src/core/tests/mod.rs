@@ -3,6 +3,7 @@
 
 mod daemon;
 mod findings;
+mod outcomes;
 mod seed;
 
 use std::path::Path;
