@@ -1,6 +1,8 @@
-"""Asks a DNS server: `dns_client.py ADDRESS HOW NAME TYPE…`, where HOW is udp-connected, udp-sendto, tcp
-or tcp-in-parts. The first question has id 1. Fails unless something comes back for each."""
+"""Asks a DNS server: `dns_client.py ADDRESS HOW NAME TYPE…`, where HOW is udp-connected, udp-sendto, tcp,
+tcp-in-parts or a number: then it is udp-connected, after that many other sockets were connected, and once
+more after those are closed. The first question has id 1. Fails unless something comes back for each."""
 
+import resource
 import socket
 import struct
 import sys
@@ -17,7 +19,20 @@ def question(ident, kind):
 questions = [question(number, int(kind)) for number, kind in enumerate(TYPES, 1)]
 sock = socket.socket(FAMILY, socket.SOCK_STREAM if HOW.startswith("tcp") else socket.SOCK_DGRAM)
 sock.settimeout(10)
-if HOW == "udp-sendto":
+if HOW.isdigit():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(HOW) + 99, int(HOW) + 99))
+    others = [socket.socket(FAMILY, socket.SOCK_DGRAM) for _ in range(int(HOW))]
+    for other in others:
+        other.connect((ADDRESS, 53))
+    for each in questions:
+        with socket.socket(FAMILY, socket.SOCK_DGRAM) as one:
+            one.settimeout(10)
+            one.connect((ADDRESS, 53))
+            one.send(each)
+            print(len(one.recv(4096)))
+        while others:
+            others.pop().close()
+elif HOW == "udp-sendto":
     for each in questions:
         sock.sendto(each, (ADDRESS, 53))
         print(len(sock.recvfrom(4096)[0]))

@@ -1,13 +1,15 @@
 """Answers DNS questions at an address, for names below `example`: `dns_server.py ADDRESS OTHER READY`.
 
 `alias.example` is an alias; `many.example` has so many addresses that a datagram does not hold them;
-`elsewhere.example` is answered from OTHER; `noise.example` is answered with bytes that are no message."""
+`elsewhere.example` is answered from OTHER; `noise.example` is answered with bytes that are no message;
+`split.example`, by TCP, with one message whose second segment looks like an answer of its own."""
 
 import pathlib
 import socket
 import struct
 import sys
 import threading
+import time
 
 ADDRESS, OTHER, READY = sys.argv[1:]
 FAMILY = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
@@ -48,7 +50,12 @@ def serve_streams(listener):
             while length := peer.recv(2):
                 question = peer.recv(struct.unpack("!H", length)[0])
                 reply = answer(question, False)
-                peer.sendall(struct.pack("!H", len(reply)) + reply)
+                reply = struct.pack("!H", len(reply)) + reply
+                if question[13:].startswith(b"split"):
+                    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    peer.sendall(struct.pack("!H", 40 + len(reply)) + b"x" * 40)
+                    time.sleep(0.2)
+                peer.sendall(reply)
 
 
 udp = socket.socket(FAMILY, socket.SOCK_DGRAM)

@@ -146,6 +146,36 @@ fn what_is_no_message_or_not_in_one_segment_is_counted() {
     );
 }
 
+/// Whoever answers for a name of his own chooses what a segment begins with.
+#[test]
+fn the_second_segment_of_an_answer_is_not_taken_for_another_answer() {
+    need!(require::live(), require::programs(&["ip", "nsenter"]));
+    let _turn = Turn::alone();
+    let seen = asks(V4, "tcp", "split.example", &["1"]);
+    let messages = messages(&seen);
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    assert_eq!(messages[0]["response"], false, "{messages:#?}");
+    assert_eq!(
+        seen.report["completeness"]["lost_by_kind"]["dns"], 1,
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_flood_of_sockets_is_counted_and_over_when_they_are_closed() {
+    need!(require::live(), require::programs(&["ip", "nsenter"]));
+    let _turn = Turn::alone();
+    let seen = asks(V4, "8200", "www.example", &["1", "1"]);
+    let ids: Vec<_> = messages(&seen).iter().map(|dns| &dns["id"]).collect();
+    assert_eq!(ids, [2, 2], "{ids:?}");
+    // As many as are over the size of the map, and the one that asked.
+    assert_eq!(
+        seen.report["completeness"]["lost_by_kind"]["dns"],
+        8200 - 8192 + 1,
+        "{seen:?}"
+    );
+}
+
 #[test]
 fn a_socket_that_a_watched_process_asks_nothing_from_is_not_looked_into() {
     need!(require::live(), require::programs(&["ip", "nsenter"]));

@@ -130,6 +130,41 @@ fn every_way_out_by_ipv6_is_one_event_with_its_outcome() {
 }
 
 #[test]
+fn a_connect_that_is_given_up_stays_attempted_and_one_without_a_route_is_unreachable() {
+    need!(require::live(), require::programs(&["ip", "nsenter"]));
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let network = NetworkNamespace::with_addresses(&[V4]);
+    // A queue of one: further calls get no answer.
+    let script = format!(
+        "import socket, time\n\
+         listener = socket.create_server(('{V4}', 6000), backlog=0)\n\
+         calls = [socket.socket() for _ in range(4)]\n\
+         for call in calls:\n\
+         \x20   call.setblocking(False)\n\
+         \x20   call.connect_ex(('{V4}', 6000))\n\
+         time.sleep(0.3)\n\
+         for call in calls:\n\
+         \x20   call.close()\n\
+         for _ in range(2):\n\
+         \x20   socket.socket().connect_ex(('45.33.32.1', 6001))\n"
+    );
+    let mut line = network.enter();
+    line.extend(["/usr/bin/python3".into(), "-c".into(), script]);
+    let seen = Watched::run(&scratch, line).finish();
+    seen.ended_with(0).complete();
+    let count = |port: u16, outcome: &str| {
+        let all = seen.connections(port);
+        let of = all.iter().find(|one| one["outcome"] == outcome);
+        of.map_or(0, |one| one["count"].as_u64().unwrap())
+    };
+    let (connected, attempted) = (count(6000, "connected"), count(6000, "attempted"));
+    assert!(connected >= 1 && attempted >= 1, "{seen:?}");
+    assert_eq!(connected + attempted, 4, "{seen:?}");
+    assert_eq!(count(6001, "unreachable"), 2, "{seen:?}");
+}
+
+#[test]
 fn outcomes_are_the_same_by_the_fallback_hook() {
     need!(require::live(), require::programs(&["ip", "nsenter"]));
     let _turn = Turn::shared();

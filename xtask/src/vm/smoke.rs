@@ -92,7 +92,7 @@ fn libraries(sh: &Shell, program: &Path) -> anyhow::Result<Vec<String>> {
 /// What a capture must hold: a name for it, and how to know it.
 type Act = (&'static str, fn(&Value) -> bool);
 
-const ACTS: [Act; 5] = [
+const ACTS: [Act; 9] = [
     ("an exec of cat", |event| {
         event["event"] == "exec" && event["exec"]["args"][0] == "/bin/cat"
     }),
@@ -108,6 +108,19 @@ const ACTS: [Act; 5] = [
     }),
     ("a rename into cron's folder", |event| {
         event["event"] == "rename" && event["to"]["path"] == "/etc/cron.d/smoke"
+    }),
+    ("a socket that listens at 53", |event| {
+        event["event"] == "listen" && event["socket"]["port"] == 53
+    }),
+    ("the end of a connect by its state", |event| {
+        let cookie = event["cookie"].as_u64().unwrap_or_default();
+        event["event"] == "connect_result" && cookie != 0 && event["errno"] == 0
+    }),
+    ("a question for a name", |event| {
+        event["event"] == "dns" && event["dns"]["question"]["name"] == "smoke.example"
+    }),
+    ("an answer", |event| {
+        event["event"] == "dns" && event["dns"]["answers"][0]["address"] == "198.18.0.7"
     }),
 ];
 
@@ -177,7 +190,7 @@ fn without_tracefs(verdict: &mut Verdict, statuses: &str, stderr: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, acts, completeness, programs};
+    use super::{ACTS, Verdict, acts, completeness, programs};
 
     const CAPTURE: &str = r#"{"schema":"pkgwarden.capture/1"}
 {"time":1,"cpu":0,"sequence":1,"event":"exec","exec":{"args":["/bin/cat","/root/.ssh/id_rsa"]}}
@@ -185,6 +198,10 @@ mod tests {
 {"event":"open","open":{"path":"/root/.ssh/id_rsa","errno":2}}
 {"event":"open","open":{"path":"/root/.ssh/id_rsa","errno":0}}
 {"event":"rename","from":{"path":"/root/job"},"to":{"path":"/etc/cron.d/smoke"},"errno":0}
+{"event":"listen","socket":{"transport":"tcp","ip":"0.0.0.0","port":53}}
+{"event":"connect_result","errno":0,"cookie":7}
+{"event":"dns","dns":{"response":false,"question":{"name":"smoke.example","kind":1}}}
+{"event":"dns","dns":{"response":true,"answers":[{"name":"a.example","ttl":60,"address":"198.18.0.7"}]}}
 "#;
 
     fn breaches(judge: impl FnOnce(&mut Verdict)) -> Vec<String> {
@@ -200,7 +217,7 @@ mod tests {
 
     #[test]
     fn each_missing_act_is_named() {
-        for gone in 1..=5 {
+        for gone in 1..=ACTS.len() {
             let kept = CAPTURE
                 .lines()
                 .enumerate()

@@ -4,6 +4,7 @@
 mod chains;
 mod daemon;
 mod findings;
+mod outcomes;
 mod seed;
 
 use std::path::Path;

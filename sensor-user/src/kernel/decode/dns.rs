@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hickory_proto::rr::Name;
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, Restrict};
 use sensor_ebpf::abi::dns::Packet;
 use zerocopy::FromBytes;
 
@@ -123,7 +123,7 @@ struct Reader<'m>(BinDecoder<'m>);
 
 impl Reader<'_> {
     fn u16(&mut self) -> Option<u16> {
-        self.0.read_u16().ok().map(|number| number.unverified())
+        self.0.read_u16().ok().map(Restrict::unverified)
     }
 
     fn name(&mut self) -> Option<Text> {
