@@ -160,6 +160,7 @@ fn a_thousand_sleepers_with_long_arguments_make_no_report_that_can_not_be_kept()
         stage.spawn(install, "/usr/bin/sleep", &args, "/home/dev/app", &[]);
     }
     stage.exit(install);
+    later(&mut stage, 1);
     later(&mut stage, 11);
     let outcome = play(&stage);
     let report = outcome.sessions.last().unwrap();
