@@ -32,9 +32,10 @@ pub(super) fn run(rules: RuleSet, folders: &[PathBuf]) -> Outcome {
     let mut outcome = Outcome::default();
     let (mut passed, mut without) = (0, 0);
     for rule in rules.described() {
-        let texts = match shipped(rule) {
-            Some(texts) => texts,
-            None => beside(rule, folders),
+        let given = |folder: &PathBuf| Path::new(&rule.file).starts_with(folder);
+        let texts = match folders.iter().any(given) {
+            true => beside(rule, folders),
+            false => shipped(rule),
         };
         let Some((name, text)) = &texts.test else {
             without += 1;
@@ -63,17 +64,14 @@ pub(super) fn run(rules: RuleSet, folders: &[PathBuf]) -> Outcome {
 }
 
 /// Of a rule that is part of the binary.
-fn shipped(rule: &Rule) -> Option<Texts> {
-    if Path::new(&rule.file).is_absolute() || Path::new(&rule.file).exists() {
-        return None;
-    }
+fn shipped(rule: &Rule) -> Texts {
     let of_rule = |(name, _): &(&str, &str)| *name == slug(rule);
     let text =
         |(name, text): (&str, &str), end: &str| (format!("tests/{name}{end}"), text.to_owned());
-    Some(Texts {
+    Texts {
         test: tests().find(of_rule).map(|found| text(found, ".yml")),
         capture: captures().find(of_rule).map(|found| text(found, ".ndjson")),
-    })
+    }
 }
 
 fn beside(rule: &Rule, folders: &[PathBuf]) -> Texts {
