@@ -1,4 +1,4 @@
-//! `pkgwarden rules check|list|show`: needs no privileges, reads no event.
+//! `pkgwarden rules check|test|list|show`: needs no privileges, reads no event.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,8 +10,9 @@ use crate::detect::{Format, LoadErrors, Problem, Rule, RuleSet, Sources};
 use crate::event::{Operations, WatchKey};
 
 mod show;
+mod test;
 
-/// Validate, list and show detection rules.
+/// Validate, test, list and show detection rules.
 #[derive(Debug, Args)]
 pub struct RulesArgs {
     #[command(subcommand)]
@@ -27,6 +28,11 @@ enum Verb {
         /// How mistakes are written
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+    },
+    /// Try every rule on the events and the recording of its own test
+    Test {
+        #[command(flatten)]
+        source: SourceArgs,
     },
     /// List all rules
     List {
@@ -77,17 +83,27 @@ impl SourceArgs {
     }
 }
 
-/// Runs the verb: 0, or 1 when a rule is wrong or not found.
+/// Runs the verb: 0, or 1 when a rule is wrong, fails its test or is not found.
 pub fn run(args: &RulesArgs) -> ExitCode {
     let (source, format) = match &args.verb {
         Verb::Check { source, format } => (source, *format),
-        Verb::List { source, .. } | Verb::Show { source, .. } => (source, Format::Text),
+        Verb::List { source, .. } | Verb::Show { source, .. } | Verb::Test { source } => {
+            (source, Format::Text)
+        }
     };
     let rules = match RuleSet::load(&source.sources()) {
         Ok(rules) => rules,
         Err(errors) => return refuse(&errors, format),
     };
+    let mut status = ExitCode::SUCCESS;
     let text = match &args.verb {
+        Verb::Test { source } => {
+            let outcome = test::run(rules, &source.rules);
+            if outcome.failed > 0 {
+                status = ExitCode::FAILURE;
+            }
+            outcome.text
+        }
         Verb::Check { format, .. } => checked(&rules, *format),
         Verb::List { format, .. } => listed(&rules, *format),
         Verb::Show { rule, .. } => match find(&rules, rule) {
@@ -104,7 +120,7 @@ pub fn run(args: &RulesArgs) -> ExitCode {
             eprintln!("can't write to stdout: {error}");
             ExitCode::FAILURE
         }
-        _ => ExitCode::SUCCESS,
+        _ => status,
     }
 }
 
@@ -195,6 +211,7 @@ fn facts(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
             .map(|entry| key(&entry.key));
         let watches: Vec<_> = keys.collect();
         return vec![
+            ("branch", show::word(&rule.branch)),
             ("events", rule.category.name().to_owned()),
             ("watches", watches.join(", ")),
         ];
@@ -208,6 +225,7 @@ fn facts(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
     let links: Vec<_> = chain.definition.members.iter().filter_map(title).collect();
     let seconds = chain.definition.timespan / 1_000_000_000;
     vec![
+        ("branch", "that of the link that ends it".to_owned()),
         ("links", links.join("; ")),
         (
             "within",

@@ -17,6 +17,7 @@ mod screen;
 mod shipped;
 mod subject;
 mod told;
+mod trial;
 mod watch;
 mod yaml;
 
@@ -25,8 +26,9 @@ pub use field::{Category, Field, UnknownField};
 pub use problem::{Format, LoadErrors, Problem};
 pub use rule::{Branch, Confidence, Hit, Level, Matched, Playbook, Rule};
 pub use ruleset::{Filter, RuleSet, Sources};
-pub use shipped::captures;
+pub use shipped::{captures, tests};
 pub use subject::{ProcessFields, Subject, Value};
+pub use trial::{NearMiss, Trial};
 
 #[cfg(test)]
 mod tests;

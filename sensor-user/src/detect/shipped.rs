@@ -23,3 +23,8 @@ pub(super) fn documents() -> impl Iterator<Item = (&'static str, &'static str)> 
 pub fn captures() -> impl Iterator<Item = (&'static str, &'static str)> {
     CAPTURES.iter().copied()
 }
+
+/// The tests of the shipped rules: the file name of the rule, and the text.
+pub fn tests() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TESTS.iter().copied()
+}

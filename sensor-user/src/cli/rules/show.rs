@@ -20,7 +20,6 @@ pub(super) fn page(rule: &Rule, facts: &[(&str, String)]) -> String {
             word(&rule.confidence)
         ),
     );
-    page.field("branch", &word(&rule.branch));
     page.field("file", &rule.file);
     page.field("tags", &rule.tags.join(", "));
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {

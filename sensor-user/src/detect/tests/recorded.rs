@@ -9,14 +9,11 @@ use std::fs::File;
 use std::io::BufReader;
 use std::rc::Rc;
 
-use serde_json::Value as Json;
-
-use super::shipped::{rules_folder, shipped, slug, test_of};
+use super::shipped::{rules_folder, shipped, slug, trial_of};
 use super::*;
 use crate::alert::schema::Alert;
 use crate::core::{Core, Finding, Trust};
 use crate::detect::Rule;
-use crate::detect::yaml::{Data, Node};
 use crate::event::Event;
 use crate::event::capture::Reader;
 
@@ -53,46 +50,6 @@ fn alerts(rules: &Rc<RuleSet>, rule: &Rule, events: &[Event]) -> Vec<Alert> {
         .collect()
 }
 
-fn json(node: &Node) -> Json {
-    match &node.data {
-        Data::Bool(flag) => Json::from(*flag),
-        Data::Integer(number) => Json::from(*number),
-        Data::Text(text) => Json::from(text.as_str()),
-        other => panic!("{other:?} stands in no event"),
-    }
-}
-
-/// The events with one value changed: `at` in the last event of that kind, which is the one that the
-/// alert is about. `from` is what is there now; a recording made again may have another process id
-/// there, then it is left out.
-fn changed(events: &[Event], near: &Node) -> Result<Vec<Event>, String> {
-    let text = |key| near.get(key).and_then(Node::text).expect(key);
-    let (kind, at) = (text("event"), text("at"));
-    let mut lines: Vec<Json> = events
-        .iter()
-        .map(|event| serde_json::to_value(event).unwrap())
-        .collect();
-    let value = lines
-        .iter_mut()
-        .rfind(|line| line["event"] == kind)
-        .and_then(|line| line.pointer_mut(at))
-        .ok_or_else(|| format!("the last {kind} event has no {at}"))?;
-    if near.get("from").is_some_and(|from| json(from) != *value) {
-        return Err(format!("{at} is {value}"));
-    }
-    *value = json(near.get("to").expect("to"));
-    let changed: Vec<Event> = lines
-        .into_iter()
-        .map(|line| serde_json::from_value(line).unwrap())
-        .collect();
-    let differ = events.iter().zip(&changed).filter(|(a, b)| a != b).count();
-    if differ == 1 {
-        Ok(changed)
-    } else {
-        Err(format!("{differ} events differ"))
-    }
-}
-
 fn wrong_with(rules: &Rc<RuleSet>, rule: &Rule, path: &Path, is_chain: bool) -> Option<String> {
     if fs::metadata(path).unwrap().len() > LARGEST {
         return Some(format!("is larger than {LARGEST} bytes"));
@@ -122,11 +79,10 @@ fn wrong_with(rules: &Rc<RuleSet>, rule: &Rule, path: &Path, is_chain: bool) -> 
     if !alert.completeness.complete {
         return Some(format!("is incomplete: {:?}", alert.completeness));
     }
-    let test = test_of(rule);
-    let Some(near) = test.get("recorded_near_miss") else {
+    let Some(near) = trial_of(rule).recorded else {
         return Some("has no recorded_near_miss".to_owned());
     };
-    match changed(&recorded, near) {
+    match near.apply(&recorded) {
         Err(why) => Some(format!("recorded_near_miss: {why}")),
         Ok(near) if !alerts(rules, rule, &near).is_empty() => {
             Some("finds its near miss".to_owned())
@@ -146,7 +102,7 @@ fn rules_find_what_was_recorded_and_not_what_differs_in_one_value() {
         let is_chain = chains.contains(&&*rule.id);
         let Some(path) = recording(rule) else {
             assert!(
-                is_chain || test_of(rule).get("recorded_near_miss").is_none(),
+                is_chain || trial_of(rule).recorded.is_none(),
                 "{} has a recorded_near_miss and no recording",
                 slug(rule)
             );

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::detect::yaml::{Data, Node, SourceFile};
-use crate::detect::{Branch, Category, Field, Level, Rule, Subject, Value};
+use crate::detect::{Branch, Category, Field, Level, Rule, Subject, Trial};
 
 pub(super) fn shipped() -> RuleSet {
     RuleSet::load(&Sources {
@@ -39,58 +39,21 @@ pub(super) fn test_of(rule: &Rule) -> Node {
     Node::documents(&file).unwrap().remove(0)
 }
 
-fn set(subject: &mut Subject, fields: &Node, rule: &Rule) {
-    for (name, value) in fields.map().expect("fields are a mapping") {
-        set_one(subject, name.text().unwrap(), value, rule);
-    }
-}
-
-fn set_one(subject: &mut Subject, name: &str, value: &Node, rule: &Rule) {
-    let field: Field = name
-        .parse()
-        .unwrap_or_else(|_| panic!("{name} in {}", slug(rule)));
-    assert!(field.is_in(rule.category), "{name} in {}", slug(rule));
-    let value: Option<Value> = match &value.data {
-        Data::Null => None,
-        Data::Bool(flag) => Some((*flag).into()),
-        Data::Integer(number) => Some((*number).into()),
-        Data::Text(text) => Some(text.as_str().into()),
-        other => panic!("{other:?} in {}", slug(rule)),
-    };
-    subject.set(field, value);
+pub(super) fn trial_of(rule: &Rule) -> Trial {
+    let name = format!("tests/{}.yml", slug(rule));
+    let text = fs::read_to_string(rules_folder().join(&name))
+        .unwrap_or_else(|_| panic!("rule {} has no test {name}", rule.title));
+    Trial::read(rule, &name, &text).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// The events a rule must match, with why.
 pub(super) fn positives(rule: &Rule) -> Vec<(String, Subject)> {
-    let test = test_of(rule);
-    let mut positive = Subject::new(rule.category);
-    set(
-        &mut positive,
-        test.get("positive").expect("a positive"),
-        rule,
-    );
-    let mut all = vec![("positive".to_owned(), positive.clone())];
-    all.extend(variations(&test, "also", &positive, rule));
-    all
+    trial_of(rule).finds
 }
 
-pub(super) fn variations(
-    test: &Node,
-    key: &str,
-    from: &Subject,
-    rule: &Rule,
-) -> Vec<(String, Subject)> {
-    let Some(list) = test.get(key) else {
-        return Vec::new();
-    };
-    list.items()
-        .iter()
-        .map(|item| {
-            let mut subject = from.clone();
-            set(&mut subject, item.get("set").expect("what is set"), rule);
-            (item.get("why").unwrap().text().unwrap().to_owned(), subject)
-        })
-        .collect()
+/// The events it must not.
+pub(super) fn silents(rule: &Rule) -> Vec<(String, Subject)> {
+    trial_of(rule).silent
 }
 
 fn hits(rules: &RuleSet, rule: &Rule, subject: &Subject) -> bool {
@@ -111,23 +74,15 @@ fn every_rule_finds_its_positives_and_not_its_near_miss() {
             }
         }
         let test = test_of(rule);
-        let positive = positives(rule).remove(0).1;
-        let near = test.get("near_miss").expect("a near miss");
-        let field = near.get("field").unwrap().text().unwrap();
-        let mut missed = positive.clone();
-        set_one(&mut missed, field, near.get("value").unwrap(), rule);
-        let at: Field = field.parse().unwrap();
-        assert_ne!(missed.get(at), positive.get(at), "{}", slug(rule));
+        let field = test.get("near_miss").unwrap().get("field").unwrap();
+        let field = field.text().unwrap();
         let text = fs::read_to_string(rules_folder().join(&rule.file)).unwrap();
         assert!(
             text.contains(field),
             "{} does not look at {field}",
             slug(rule)
         );
-        if hits(&rules, rule, &missed) {
-            wrong.push(format!("{}: finds its near miss", slug(rule)));
-        }
-        for (why, subject) in variations(&test, "silent", &positive, rule) {
+        for (why, subject) in silents(rule) {
             if hits(&rules, rule, &subject) {
                 wrong.push(format!("{}: is not silent: {why}", slug(rule)));
             }
@@ -141,8 +96,7 @@ fn every_filter_silences_something_that_a_test_tells() {
     let rules = shipped();
     let mut used = BTreeSet::new();
     for rule in rules.rules() {
-        let positive = positives(rule).remove(0).1;
-        for (_, subject) in variations(&test_of(rule), "silent", &positive, rule) {
+        for (_, subject) in silents(rule) {
             let hits = rules.evaluate(&subject);
             used.extend(hits.into_iter().filter_map(|hit| hit.suppressed_by));
         }
