@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::escape;
-use super::schema::Alert;
+use super::schema::{Alert, ProcessShort};
 
 /// Of the serialized alert, in bytes.
 pub const ALERT_BYTES: usize = 256 * 1024;
@@ -23,6 +23,11 @@ pub fn cap(alert: &mut Alert) {
         }
         cut_everything(alert, longest);
     }
+}
+
+/// A process as one of many: its command line's beginning and end.
+pub fn brief(process: &mut ProcessShort) {
+    cut_args(&mut process.args, &mut process.args_truncated, 64);
 }
 
 fn cut_all_args(alert: &mut Alert, longest: usize) {

@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
+use nix::unistd::geteuid;
+
 use super::records::{RecordsError, Source, StateArgs, complain};
 use super::run::{FINDINGS, INCOMPLETE};
 use super::since::{DEFAULT, Since, since};
@@ -82,6 +84,9 @@ fn judge(args: &CheckArgs) -> Result<Verdict, RecordsError> {
     });
     if source.daemon_is_missing() {
         verdict.missing_daemon();
+    }
+    if source.is_daemon() {
+        verdict.seen_by(geteuid().as_raw());
     }
     let end = source.each(&query, true, |entry| verdict.take(entry))?;
     verdict.end(end);

@@ -104,6 +104,11 @@ impl Source {
         matches!(self, Self::Left(_))
     }
 
+    /// Whether a daemon answers, and so shows each user their own.
+    pub(super) fn is_daemon(&self) -> bool {
+        matches!(self, Self::Daemon(_))
+    }
+
     /// Each entry, newest first, until `each` has enough. With `drain`, everything that happened
     /// before the call is among them, if a daemon is asked.
     pub(super) fn each(

@@ -89,6 +89,8 @@ pub enum Call {
     },
     /// Everything generated so far is to be handled.
     Drain(Drain),
+    /// Whether everything that was raised is in the store.
+    Stored(Answer<()>),
     /// The members of the lineage set.
     Alive(Answer<Arc<Vec<Living>>>),
     /// What is recorded. The viewer is set for everyone but root.
@@ -118,7 +120,8 @@ pub struct Begin {
 }
 
 /// Asks that everything generated before be handled: what the rings hold given to
-/// [`super::Runs::deliver`], to the daemon's own core and, as far as it is raised, to the store.
+/// [`super::Runs::deliver`] and to the daemon's own core. Whether what that raised is in the store is
+/// another question, [`Call::Stored`].
 /// [`super::Runs::drained`] answers it after that.
 #[derive(Debug)]
 pub struct Drain {

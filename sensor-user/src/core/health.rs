@@ -27,6 +27,24 @@ impl Told {
 }
 
 impl Core {
+    /// Events that were lost since that was last told.
+    pub fn untold_losses(&self) -> u64 {
+        self.lost_total().saturating_sub(self.lost_told.total)
+    }
+
+    /// What would have been told a little later.
+    pub(super) fn last_words(&mut self, time: u64, findings: &mut Vec<Finding>) {
+        if self.untold_losses() > 0 {
+            self.lost_told = Told::default();
+            let counters = self.counters.clone();
+            self.count(&counters, time, findings);
+        }
+    }
+
+    fn lost_total(&self) -> u64 {
+        self.counters.kinds.values().map(|count| count.lost).sum()
+    }
+
     pub(super) fn begin(&mut self, start: &Start, time: u64, findings: &mut Vec<Finding>) {
         if std::mem::replace(&mut self.started, true) {
             // The sensor was away: what open sessions did meanwhile was not seen.

@@ -148,8 +148,14 @@ impl Core {
     /// Tells install sessions that are over.
     pub(super) fn end_sessions(&mut self, time: u64, findings: &mut Vec<Finding>) {
         let due = self.installs.due(&self.lineage, time);
+        if due.is_empty() {
+            return;
+        }
+        let mut alive = self.alive_by_install();
         for (open, _) in &due {
-            findings.push(Finding::Session(Box::new(self.report_of(open))));
+            let alive = alive.remove(&open.install.root).unwrap_or_default();
+            let report = self.report_of(open, alive);
+            findings.push(Finding::Session(Box::new(report)));
         }
     }
 
@@ -157,15 +163,31 @@ impl Core {
     pub fn open_sessions(&self) -> Vec<Report> {
         let mut open: Vec<_> = self.installs.open.values().collect();
         open.sort_by_key(|open| (open.install.started, open.install.root));
-        open.into_iter().map(|open| self.report_of(open)).collect()
+        let mut alive = self.alive_by_install();
+        let report = |open: &Open| {
+            let alive = alive.remove(&open.install.root).unwrap_or_default();
+            self.report_of(open, alive)
+        };
+        open.into_iter().map(report).collect()
     }
 
-    fn report_of(&self, open: &Open) -> Report {
+    /// How many install sessions are not over.
+    pub fn open_count(&self) -> u64 {
+        self.installs.open.len() as u64
+    }
+
+    fn alive_by_install(&self) -> HashMap<ProcessKey, Vec<&Process>> {
+        let mut alive: HashMap<ProcessKey, Vec<&Process>> = HashMap::default();
+        for process in self.lineage.alive(None) {
+            if let Some(install) = &process.context.install {
+                alive.entry(install.root).or_default().push(process);
+            }
+        }
+        alive
+    }
+
+    fn report_of(&self, open: &Open, alive: Vec<&Process>) -> Report {
         let root = open.install.root;
-        let alive = self.lineage.alive(None).into_iter().filter(|process| {
-            let install = process.context.install.as_ref();
-            install.is_some_and(|install| install.root == root)
-        });
         Report {
             ci: open.ci.as_ref().map(|ci| ci.record.clone()),
             ..open.tally.report(

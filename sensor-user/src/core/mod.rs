@@ -8,6 +8,7 @@
 
 mod act;
 mod assemble;
+mod chains;
 mod completeness;
 mod connections;
 mod health;
@@ -35,6 +36,7 @@ use crate::lineage::Lineage;
 pub use crate::names::Trust;
 
 use act::Act;
+use chains::Chains;
 use health::Told;
 use installs::Installs;
 use modes::Modes;
@@ -79,6 +81,7 @@ pub struct Core {
     tally: Tally,
     installs: Installs,
     modes: Modes,
+    chains: Chains,
     start: Rc<Start>,
     started: bool,
     /// Something took parts of the sensor away: from then on nothing is seen whole.
@@ -110,6 +113,7 @@ impl Core {
             tally: Tally::default(),
             installs: Installs::default(),
             modes: Modes::default(),
+            chains: Chains::default(),
             start: Rc::default(),
             started: false,
             tampered: false,
@@ -206,8 +210,8 @@ impl Core {
             | Body::Open { .. }
             | Body::Rename { .. }
             | Body::Link { .. }
-            | Body::Chmod { .. }
-            | Body::End => {}
+            | Body::Chmod { .. } => {}
+            Body::End => self.last_words(time, &mut findings),
         }
         if let Some(actor) = event.body.actor() {
             for mut act in act::acts(&event.body) {
@@ -232,7 +236,8 @@ impl Core {
             trusted: act.is_trusted(&self.trust),
             time,
         };
-        let mut subject = self.subjects.of(&moment, &self.start.host.name);
+        let clock = moment::Clock { start: &self.start };
+        let mut subject = self.subjects.of(&moment, clock);
         act.fill(&mut subject, &moment);
         let start = self.start.clone();
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
@@ -241,9 +246,10 @@ impl Core {
             if moment.trusted && hit.suppressed_by.is_none() && act.is_callback(hit.rule.branch) {
                 hit.suppressed_by = Some("trust".to_owned());
             }
-            if let Some(finding) = self.raise(act, &moment, &subject, &hit) {
-                findings.push(finding);
-            }
+            let raised = self.raise(act, &moment, &subject, &hit);
+            let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
+            findings.extend(raised);
+            findings.extend(chained);
         }
     }
 
@@ -296,6 +302,7 @@ impl Core {
 
     /// Asks these rules from here on.
     pub fn renew(&mut self, rules: Rc<RuleSet>, trust: Trust) {
+        self.renew_chains(&rules);
         self.rules = rules;
         self.trust = trust;
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use foldhash::HashMap;
 
+use crate::alert::limit;
 use crate::alert::report::{AlertsBy, PackageRun, Report};
 use crate::alert::schema::{Alert, Completeness, Install, User};
 use crate::alert::words::{branch_name, level_name};
@@ -19,6 +20,8 @@ use super::assemble;
 use super::connections::Connections;
 use super::moment::{Clock, Moment};
 
+/// Descendants that are named in a report: each with its arguments.
+const STILL_RUNNING: usize = 200;
 /// The longest list in a report.
 const LONGEST_LIST: usize = 10_000;
 /// The longest list of paths, in bytes.
@@ -208,8 +211,12 @@ impl Tally {
             suppressed: self.suppressed.clone(),
             still_running: alive
                 .into_iter()
-                .take(LONGEST_LIST)
-                .map(|process| assemble::short(&process.node, clock))
+                .take(STILL_RUNNING)
+                .map(|process| {
+                    let mut short = assemble::short(&process.node, clock);
+                    limit::brief(&mut short);
+                    short
+                })
                 .collect(),
             completeness,
             started: clock.rfc3339(self.began.unwrap_or_default()),

@@ -54,7 +54,11 @@ impl LoadErrors {
                 let all: Vec<_> = self.0.iter().map(json).collect();
                 format!("{:#}\n", serde_json::Value::Array(all))
             }
-            Format::Github => self.0.iter().map(github).collect(),
+            Format::Github => self
+                .0
+                .iter()
+                .map(|problem| problem.annotation("error"))
+                .collect(),
         }
     }
 }
@@ -65,6 +69,24 @@ impl Problem {
             Some(meant) => format!("{}; did you mean `{meant}`?", self.message),
             None => self.message.clone(),
         }
+    }
+
+    /// A workflow command, `error` or `warning`: properties and message have an escaping of their own,
+    /// without which a file name could carry a second command.
+    pub fn annotation(&self, command: &str) -> String {
+        let message = |text: &str| {
+            text.replace('%', "%25")
+                .replace('\r', "%0D")
+                .replace('\n', "%0A")
+        };
+        let property = |text: &str| message(text).replace(':', "%3A").replace(',', "%2C");
+        format!(
+            "::{command} file={},line={},col={},title=Sigma rule::{}\n",
+            property(&self.file),
+            self.line,
+            self.column,
+            message(&self.sentence())
+        )
     }
 }
 
@@ -120,24 +142,6 @@ fn json(problem: &Problem) -> serde_json::Value {
         object["suggestion"] = meant.as_str().into();
     }
     object
-}
-
-/// A workflow command: properties and message have an escaping of their own, without which a file
-/// name could carry a second command.
-fn github(problem: &Problem) -> String {
-    let message = |text: &str| {
-        text.replace('%', "%25")
-            .replace('\r', "%0D")
-            .replace('\n', "%0A")
-    };
-    let property = |text: &str| message(text).replace(':', "%3A").replace(',', "%2C");
-    format!(
-        "::error file={},line={},col={},title=Sigma rule::{}\n",
-        property(&problem.file),
-        problem.line,
-        problem.column,
-        message(&problem.sentence())
-    )
 }
 
 /// The one of `known` that `word` was probably meant to be.

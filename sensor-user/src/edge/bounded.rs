@@ -3,8 +3,8 @@
 //! A read that does not come back (a FUSE mount, a network file system) keeps its thread. So after
 //! a few of them no further read is begun for a while: the sensor must not be stopped by what it
 //! watches. A daemon tries again later, since one hostile package must not take the names of all later
-//! ones away; but there is an end to the threads that it gives for that. All reads of a batch are one piece of work for the pool: waking its thread
-//! and being woken costs more than most of them.
+//! ones away; but there is an end to the threads that it gives for that. All reads of a batch are one
+//! piece of work for the pool: waking its thread and being woken costs more than most of them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,18 +13,24 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-const DEADLINE: Duration = Duration::from_millis(100);
+/// Long enough for a thread that has to wait for its turn on a machine where everything builds at once:
+/// three of those must not be taken for a file system that hangs.
+const DEADLINE: Duration = Duration::from_millis(400);
+/// For all of a batch: the rings are not read meanwhile, and what can be made slow can be made many.
+const ALL: Duration = Duration::from_secs(2);
 const TIMEOUTS_ALLOWED: u32 = 3;
-/// After so long one more read is tried.
+/// After so long it is tried again.
 const REST: Duration = Duration::from_secs(600);
-/// Threads that may hang for good.
-const TIMEOUTS_EVER: u32 = 16;
+/// Threads that may hang at a time.
+const HUNG: usize = 16;
 
 /// Starts reads until too many have hung.
 #[derive(Debug, Default)]
 pub(super) struct Bounded {
     timeouts: u32,
     last: Option<Instant>,
+    /// Held by each thread that reads: between two batches by those that hang.
+    threads: Arc<()>,
 }
 
 /// What is to be read, and what was.
@@ -53,6 +59,9 @@ impl Bounded {
         if questions.is_empty() || self.is_broken() {
             return answers;
         }
+        if self.timeouts >= TIMEOUTS_ALLOWED {
+            self.timeouts = 0;
+        }
         let work = Arc::new(Mutex::new(Work {
             left: questions.into_iter().enumerate().collect(),
             answers,
@@ -60,21 +69,29 @@ impl Bounded {
             turn: 0,
         }));
         let start = |turn| {
-            let work = Arc::clone(&work);
-            spawn_blocking(move || answer_all(&work, turn, answer))
+            let (work, held) = (Arc::clone(&work), Arc::clone(&self.threads));
+            spawn_blocking(move || {
+                answer_all(&work, turn, answer);
+                drop(held);
+            })
         };
+        let until = Instant::now() + ALL;
         let mut thread = start(0);
         let mut begun = 0;
-        while timeout(DEADLINE, &mut thread).await.is_err() {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if timeout(DEADLINE.min(left), &mut thread).await.is_ok() {
+                break;
+            }
             let mut work = locked(&work);
-            if work.begun != begun {
+            if work.begun != begun && !left.is_zero() {
                 begun = work.begun;
                 continue;
             }
             self.timeouts += 1;
             self.last = Some(Instant::now());
             work.turn += 1;
-            if self.is_broken() || work.left.is_empty() {
+            if left.is_zero() || self.is_broken() || work.left.is_empty() {
                 break;
             }
             thread = start(work.turn);
@@ -85,7 +102,7 @@ impl Bounded {
     /// No read is begun any more, or not yet again.
     pub(super) fn is_broken(&self) -> bool {
         let rested = || self.last.is_none_or(|last| last.elapsed() >= REST);
-        self.timeouts >= TIMEOUTS_EVER || (self.timeouts >= TIMEOUTS_ALLOWED && !rested())
+        Arc::strong_count(&self.threads) > HUNG || (self.timeouts >= TIMEOUTS_ALLOWED && !rested())
     }
 }
 
@@ -121,6 +138,18 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_slow_reads_do_not_hold_up_a_batch_for_longer_than_a_moment() {
+        let begun = Instant::now();
+        run(async {
+            let mut bounded = Bounded::default();
+            let answers = bounded.all(vec![300; 100], after).await;
+            let read = answers.iter().flatten().count();
+            assert!((1..100).contains(&read), "{read}");
+        });
+        assert!(begun.elapsed() < 2 * ALL);
+    }
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -166,8 +195,8 @@ mod tests {
     fn many_quick_reads_may_take_longer_together_than_one_may() {
         run(async {
             let mut bounded = Bounded::default();
-            let answers = bounded.all(vec![30; 8], after).await;
-            assert_eq!(answers, [Some(30); 8]);
+            let answers = bounded.all(vec![120; 8], after).await;
+            assert_eq!(answers, [Some(120); 8]);
         });
     }
 
@@ -175,7 +204,7 @@ mod tests {
     fn a_read_that_comes_back_late_answers_nothing() {
         run(async {
             let mut bounded = Bounded::default();
-            let answers = bounded.all(vec![350, 400, 1], after).await;
+            let answers = bounded.all(vec![1_400, 1_600, 1], after).await;
             assert_eq!(answers, [None, None, Some(1)]);
         });
     }

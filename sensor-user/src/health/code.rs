@@ -108,10 +108,12 @@ impl Code {
             | Code::HookMissing
             | Code::DaemonGap
             | Code::Tampered
-            | Code::RecordsLost => true,
+            | Code::RecordsLost
+            // What was raised before it may lie in another hour.
+            | Code::ClockJump => true,
             // Of one session, whose report says so.
             Code::StartedLate | Code::IoUringUsed => false,
-            Code::RulesRejected | Code::OutputFailing | Code::ClockJump | Code::ReadRefused => {
+            Code::RulesRejected | Code::OutputFailing | Code::ReadRefused => {
                 false
             }
         }

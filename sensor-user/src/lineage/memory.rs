@@ -9,8 +9,9 @@ use std::rc::Rc;
 
 use crate::event::Text;
 
-/// Bytes of arguments that all known programs may keep together before new ones keep less.
-const BUDGET: usize = 256 << 20;
+/// Bytes of arguments that all known programs may keep together before new ones keep less. They are
+/// kept twice, as they were and as rules see them, which may be three times as long.
+const BUDGET: usize = 48 << 20;
 /// What one program keeps, in bytes, while there is room,
 const KEPT: usize = 16 << 10;
 /// and when there is none.

@@ -45,6 +45,7 @@ impl<W: Write> Ndjson<W> {
         match self.write_line(&line) {
             Ok(()) => {
                 self.torn = false;
+                self.told = false;
                 None
             }
             Err(error) => {

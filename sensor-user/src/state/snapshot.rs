@@ -69,6 +69,19 @@ impl Snapshot {
         };
         let json = serde_json::to_string(&file)
             .map_err(|error| StoreError::new(&folder.path_of(NAME), io::Error::from(error)))?;
+        let bytes = json.len() as u64;
+        if bytes > MOST_BYTES - 16 {
+            // It could not be read back. The gap and the members are known at least.
+            if !self.sessions.is_empty() {
+                let without = Self {
+                    sessions: Vec::new(),
+                    ..self.clone()
+                };
+                without.write(folder)?;
+            }
+            let most = MOST_BYTES;
+            return Err(StoreError::TooLarge { bytes, most });
+        }
         let mut line = Vec::with_capacity(json.len() + 10);
         line::encode(&json, &mut line);
         folder.replace(NAME, &line)

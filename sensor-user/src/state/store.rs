@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Entry;
 use super::error::{StoreError, Trouble};
 use super::folder::Folder;
-use super::line::{FORMAT, HEADER_BYTES, Header, encode, encode_entry};
+use super::line::{FORMAT, HEADER_BYTES, Header, LINE_BYTES, encode, encode_entry};
 use super::recover::{self, Recovered};
 use super::segment;
 
@@ -43,6 +43,15 @@ impl Default for Limits {
         Self {
             max_bytes: 256 << 20,
             max_age: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Limits {
+    fn at_least(self) -> Self {
+        Self {
+            max_bytes: self.max_bytes.max(LEAST_BYTES),
+            ..self
         }
     }
 }
@@ -101,10 +110,7 @@ impl Store {
         } = recover::recover(&folder, &mut troubles)?;
         let mut store = Self {
             folder,
-            limits: Limits {
-                max_bytes: limits.max_bytes.max(LEAST_BYTES),
-                ..limits
-            },
+            limits: limits.at_least(),
             closed,
             active,
             next,
@@ -115,6 +121,12 @@ impl Store {
         };
         store.expire();
         Ok((store, troubles))
+    }
+
+    /// Keeps so much from now on.
+    pub fn limit(&mut self, limits: Limits) {
+        self.limits = limits.at_least();
+        self.expire();
     }
 
     /// Its folder, for the daemon's other files.
@@ -136,12 +148,16 @@ impl Store {
 
     fn append_at(&mut self, entries: &[Entry], now: i64) -> Result<(), StoreError> {
         let mut lines = Vec::new();
+        let mut longest = 0;
         for entry in entries {
+            let before = lines.len();
             encode_entry(entry, &mut lines);
+            longest = longest.max(lines.len() - before);
         }
         let bytes = lines.len() as u64;
         let most = self.limits.max_bytes / 2;
-        if bytes > most {
+        // A longer line would be taken for a damaged one.
+        if bytes > most || longest > LINE_BYTES {
             return Err(StoreError::TooLarge { bytes, most });
         }
         if bytes == 0 {

@@ -150,6 +150,7 @@ async fn serve(mut control: Control, offer: Arc<Offer>, mut stop: mpsc::Unbounde
                         runs.deliver(&[], &counters);
                         runs.drained(drain);
                     }
+                    Some(Call::Stored(answer)) => drop(answer.send(Ok(()))),
                     Some(Call::Alive(answer)) => {
                         let alive = |living: &&Living| procfs_start(living.process.pid).is_some();
                         let alive = table.watched.iter().filter(alive).copied().collect();

@@ -45,6 +45,8 @@ pub(super) struct Verdict {
     /// About the sensor itself, anywhere in the time that was asked for.
     health: Vec<Health>,
     unseen: Vec<String>,
+    /// Whose sessions these are, where not everybody's.
+    viewer: Option<u32>,
 }
 
 impl Verdict {
@@ -59,7 +61,13 @@ impl Verdict {
             open: 0,
             health: Vec::new(),
             unseen: Vec::new(),
+            viewer: None,
         }
+    }
+
+    /// Only what this user may see is looked at.
+    pub(super) fn seen_by(&mut self, uid: u32) {
+        self.viewer = Some(uid).filter(|uid| *uid != 0);
     }
 
     /// What happens now is watched by nobody.
@@ -187,6 +195,12 @@ impl Verdict {
             page.item("below", &format!("{} of a lower level", self.below));
         }
         page.item("installs", &self.installs());
+        if let Some(uid) = self.viewer {
+            let only = format!(
+                "only what uid {uid} ran was looked at; an install under sudo is root's, ask as root for it"
+            );
+            page.item("of", &only);
+        }
         page.finish()
     }
 

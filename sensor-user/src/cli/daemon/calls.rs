@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::time::Duration;
 
 use super::outputs::{now, session_owner};
 use super::service::Service;
@@ -13,8 +12,6 @@ use crate::event::Counters;
 use crate::kernel::{Member, Sensor, SensorError};
 use crate::state::{self, Entry, Query, Record};
 
-/// How long what is raised may take to the store before a client that waits for it goes on.
-const STORED: Duration = Duration::from_secs(2);
 /// Entries that are read ahead of a client.
 const AHEAD: usize = 64;
 
@@ -62,9 +59,9 @@ impl Service {
         match call {
             Call::Drain(drain) => {
                 self.drain().await?;
-                self.flow.outputs.keeper.written(STORED).await;
                 self.runs.drained(drain);
             }
+            Call::Stored(answer) => self.flow.outputs.keeper.when_written(answer),
             Call::Alive(answer) => {
                 let members = self.sensor.members();
                 let living: Vec<Living> = members.into_iter().map(living).collect();
@@ -85,8 +82,11 @@ impl Service {
     }
 
     fn query(&self, query: Query) -> Found {
-        let open: Vec<Entry> = self
-            .open_sessions()
+        let open: Vec<Entry> = match query.sessions {
+            true => self.open_sessions(),
+            false => Vec::new(),
+        };
+        let open: Vec<Entry> = open
             .into_iter()
             .filter(|entry| query.wants(entry))
             .collect();
@@ -116,6 +116,13 @@ impl Service {
         }
         if self.rounds.tampered {
             troubles.push("parts of the sensor were removed from the kernel".to_owned());
+        }
+        if self.flow.edge.is_broken() {
+            troubles.push("files of watched packages are not read at the moment".to_owned());
+        }
+        let untold = self.flow.core.untold_losses();
+        if untold > 0 {
+            troubles.push(format!("{untold} more events were lost a moment ago"));
         }
         let unkept = self.flow.outputs.keeper.unkept();
         troubles.extend(
@@ -147,7 +154,7 @@ impl Service {
             degraded: self.start.degraded.clone(),
             rules_sha256: self.rules_sha256.clone(),
             runs: self.runs.len() as u64,
-            open_sessions: self.flow.core.open_sessions().len() as u64,
+            open_sessions: self.flow.core.open_count(),
         }
     }
 }
@@ -170,6 +177,7 @@ impl Stored {
 
     fn read(&self) -> Receiver<Result<Entry, String>> {
         let (sender, receiver) = sync_channel(AHEAD);
+        let failed = sender.clone();
         let (folder, query) = (self.folder.clone(), self.query.clone());
         let read = move || {
             // The reader hung up where nothing can be sent.
@@ -185,10 +193,12 @@ impl Stored {
                 let _ = sender.send(Err(trouble));
             }
         };
-        // Without a thread the channel is closed, and that is told below.
-        let _ = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("reader".to_owned())
             .spawn(read);
+        if let Err(error) = thread {
+            let _ = failed.try_send(Err(format!("the store can't be read: {error}")));
+        }
         receiver
     }
 }

@@ -68,10 +68,16 @@ impl Flow {
         let time = batch.events.first().map(|event| event.time);
         self.count(time.unwrap_or_else(boottime), batch.counters);
         self.handle(batch.events).await;
-        if self.edge.is_broken() && !self.edge_told {
-            self.edge_told = true;
-            let cause = "three reads of watched packages' files did not come back in time; for ten minutes no more are begun";
-            self.health(Code::ReadRefused, cause.to_owned(), None);
+        let is_broken = self.edge.is_broken();
+        if is_broken != std::mem::replace(&mut self.edge_told, is_broken) {
+            match is_broken {
+                true => {
+                    let cause = "reads of watched packages' files did not come back in time; for \
+                                 ten minutes or more none is begun";
+                    self.health(Code::ReadRefused, cause.to_owned(), None);
+                }
+                false => say::info("files of watched packages are read again"),
+            }
         }
         self.flush();
     }

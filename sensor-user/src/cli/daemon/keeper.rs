@@ -26,8 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 enum Job {
     Keep(Box<Entry>),
     Snapshot(Box<Snapshot>),
+    Limits(Limits),
     /// Everything before it was written.
-    Barrier(oneshot::Sender<()>),
+    Barrier(oneshot::Sender<Result<(), String>>),
 }
 
 /// The thread, as the loop sees it.
@@ -115,6 +116,22 @@ impl Keeper {
         }
     }
 
+    /// Answers once everything that was given before is written. The loop doesn't wait for it.
+    pub(super) fn when_written(&self, answer: oneshot::Sender<Result<(), String>>) {
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            self.jobs.try_send(Job::Barrier(answer))
+            && let Job::Barrier(answer) = job
+        {
+            let why = "the store's disk is too slow: what was raised last is not in it yet";
+            let _ = answer.send(Err(why.to_owned()));
+        }
+    }
+
+    /// The limits of the store, from now on.
+    pub(super) fn limit(&self, limits: Limits) -> bool {
+        self.jobs.try_send(Job::Limits(limits)).is_ok()
+    }
+
     /// What there is to say. Can be cancelled.
     pub(super) async fn said(&mut self) -> Said {
         match self.said.recv().await {
@@ -196,26 +213,33 @@ impl Writer {
                 match job {
                     Job::Keep(entry) => entries.push(*entry),
                     Job::Snapshot(latest) => snapshot = Some(latest),
+                    Job::Limits(limits) => self.limit(limits),
                     Job::Barrier(sender) => waiting.push(sender),
                 }
                 next = (entries.len() < BATCH)
                     .then(|| jobs.try_recv().ok())
                     .flatten();
             }
-            self.keep(&entries);
-            if let (Some(snapshot), Some(store)) = (snapshot, &self.store) {
-                let written = snapshot.write(store.folder());
-                self.outcome(written.err().map(|error| error.to_string()));
+            let kept = self.keep(&entries);
+            if let (Some(snapshot), Some(store)) = (snapshot, &self.store)
+                && let Err(error) = snapshot.write(store.folder())
+            {
+                self.outcome(Some(error.to_string()));
             }
             for sender in waiting {
-                let _ = sender.send(());
+                let _ = sender.send(Ok(()));
             }
-            if !entries.is_empty()
-                && let Some(store) = &mut self.store
-            {
+            if kept && let Some(store) = &mut self.store {
                 let synced = store.sync();
                 self.outcome(synced.err().map(|error| error.to_string()));
             }
+        }
+    }
+
+    fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+        if let Some(store) = &mut self.store {
+            store.limit(limits);
         }
     }
 
@@ -232,16 +256,18 @@ impl Writer {
         }
     }
 
-    fn keep(&mut self, entries: &[Entry]) {
+    /// Whether there was something, and all of it was written.
+    fn keep(&mut self, entries: &[Entry]) -> bool {
         if entries.is_empty() {
-            return;
+            return false;
         }
         if self.store.is_none() {
             // The disk may be writable by now.
             self.open();
         }
         let Some(store) = &mut self.store else {
-            return self.missing(entries);
+            self.missing(entries);
+            return false;
         };
         let kept = store.append(entries);
         self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
@@ -249,14 +275,14 @@ impl Writer {
             // Too much for a small store at once.
             Err(StoreError::TooLarge { .. }) if entries.len() > 1 => {
                 let (first, second) = entries.split_at(entries.len() / 2);
-                self.keep(first);
-                self.keep(second);
+                self.keep(first) & self.keep(second)
             }
             Err(error) => {
                 self.outcome(Some(error.to_string()));
                 self.missing(entries);
+                false
             }
-            Ok(()) => self.outcome(None),
+            Ok(()) => true,
         }
     }
 

@@ -46,6 +46,10 @@ impl Service {
         if let Err(error) = self.flow.outputs.renew(&policy.outputs) {
             self.flow.failing(error.to_string());
         }
+        if !self.flow.outputs.keeper.limit(policy.limits) {
+            self.flow
+                .failing("the store is too busy to take its new limits: reload again".to_owned());
+        }
         let rules = policy.rules.rules().len();
         policy.rules.sha256().clone_into(&mut self.rules_sha256);
         self.flow.core.renew(policy.rules, policy.trust);

@@ -1,4 +1,4 @@
-//! What an earlier daemon of this boot left: the members of its lineage set, and sessions that had not
+//! What an earlier daemon left: the members of its lineage set, and sessions that had not
 //! ended.
 //!
 //! A member that still lives goes back under its root. A session goes on under its id and states the
@@ -16,30 +16,34 @@ use crate::state::{Folder, OpenSession, Snapshot, Trouble};
 /// What to go on with.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
-    /// CLOCK_REALTIME in nanoseconds, from when on nobody watched; none if no earlier daemon ran since
-    /// this boot.
+    /// CLOCK_REALTIME in nanoseconds, from when on nobody watched; none if no daemon ran before.
     pub(super) since: Option<i64>,
+    /// It ran since this boot: nothing of an earlier one lives.
+    this_boot: bool,
     /// Members and the roots of their lineages.
     pub(super) members: HashMap<ProcessKey, ProcessKey>,
     sessions: Vec<OpenSession>,
 }
 
 impl Earlier {
-    /// Reads what there is. A first start, another boot and a damaged file leave nothing.
+    /// Reads what there is. A first start leaves nothing.
     pub(super) fn read(folder: &Path, boot_id: &str) -> Result<Self, Trouble> {
         let Ok(folder) = Folder::open(folder) else {
             return Ok(Self::default());
         };
-        let snapshot = Snapshot::read(&folder)?.filter(|snapshot| snapshot.boot_id == boot_id);
-        Ok(snapshot.map_or_else(Self::default, |snapshot| Self {
+        let Some(snapshot) = Snapshot::read(&folder)? else {
+            return Ok(Self::default());
+        };
+        let this_boot = snapshot.boot_id == boot_id;
+        let members = snapshot.members.iter().filter(|_| this_boot);
+        Ok(Self {
             since: Some(snapshot.written_at),
-            members: snapshot
-                .members
-                .iter()
+            this_boot,
+            members: members
                 .map(|member| (member.process, member.root))
                 .collect(),
             sessions: snapshot.sessions,
-        }))
+        })
     }
 
     /// Parts the sessions: those of which something still runs, and those that are over.
@@ -49,7 +53,7 @@ impl Earlier {
         for mut session in std::mem::take(&mut self.sessions) {
             let alive = |process: &ProcessShort| {
                 let key = key(&process.entity_id)?;
-                running.contains(&key).then_some(key)
+                (self.this_boot && running.contains(&key)).then_some(key)
             };
             let alive: Vec<_> = session
                 .report
@@ -225,6 +229,7 @@ mod tests {
         let process = |pid, start| ProcessKey { pid, start };
         Earlier {
             since: Some(1),
+            this_boot: true,
             members: [(process(11, 2), process(9, 1))].into(),
             sessions: vec![OpenSession {
                 owner: 1000,

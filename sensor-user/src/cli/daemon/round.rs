@@ -100,7 +100,7 @@ impl Service {
     /// Prometheus text.
     pub(super) fn metrics(&mut self) -> String {
         let metrics = &mut self.flow.metrics;
-        metrics.sessions_open(self.flow.core.open_sessions().len() as u64);
+        metrics.sessions_open(self.flow.core.open_count());
         metrics.lineage(self.sensor.members().len() as u64);
         metrics.outbox(self.flow.outputs.figures());
         let keeper = &self.flow.outputs.keeper;

@@ -142,6 +142,13 @@ impl Service {
         Ok(())
     }
 
+    /// What an earlier daemon left can't be read: it may have been away since any time.
+    pub(super) fn gap_of_unknown_length(&mut self, trouble: &str) {
+        let cause = format!("for how long no daemon was running can't be told: {trouble}");
+        let since = "1970-01-01T00:00:00Z".to_owned();
+        self.flow.health(Code::DaemonGap, cause, Some(since));
+    }
+
     fn tell_of_the_gap(&mut self, since: i64) {
         let time = |at: i64| match Timestamp::from_nanosecond(i128::from(at)) {
             Ok(time) => format!("{time:.9}"),

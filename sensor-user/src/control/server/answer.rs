@@ -32,8 +32,10 @@ pub(super) async fn answer(
         // The caller's.
         Request::Run {} => return Ok(()),
         Request::Query { query, drain } => {
+            let _slot = shared.readers.take(peer.uid)?;
             if drain {
                 shared.drains.join(None).await?;
+                shared.stored.join(None).await?;
             }
             let query = own(query, peer);
             let call = |answer| Call::Query { query, answer };

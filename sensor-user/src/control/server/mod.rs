@@ -46,8 +46,16 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 /// than the rings take to be read, so that no number of clients keeps it from them.
 const BURST: usize = 32;
 const REST: Duration = Duration::from_millis(5);
-/// Threads that read the store.
+/// Threads that send what is read in the store.
 const READERS: usize = 2;
+/// Each query has the daemon read the store on a thread of its own: a bound on these.
+const READING: Limits = Limits {
+    clients: 16,
+    for_root: 6,
+    per_user: 4,
+    first_line: Duration::ZERO,
+    stalled: Duration::ZERO,
+};
 
 /// The running server, as the loop sees it. It ends when this is dropped.
 #[derive(Debug)]
@@ -134,6 +142,9 @@ struct Shared {
     offers: watch::Receiver<Arc<Offer>>,
     outboxes: Outboxes,
     drains: Rounds<()>,
+    stored: Rounds<()>,
+    /// Queries that are answered at a time.
+    readers: Arc<Slots>,
     alive: Rounds<Arc<Vec<Living>>>,
     clients: AtomicU64,
     limits: Limits,
@@ -145,7 +156,7 @@ async fn serve(
     offers: watch::Receiver<Arc<Offer>>,
     limits: Limits,
 ) {
-    let slots = Slots::new(limits);
+    let slots = Slots::new(limits, "connections");
     let shared = Arc::new(Shared::new(calls, offers, limits));
     let connections = TaskTracker::new();
     loop {
@@ -190,8 +201,10 @@ impl Shared {
         limits: Limits,
     ) -> Self {
         let to_drain = calls.clone();
+        let to_store = calls.clone();
         let to_list = calls.clone();
         let drain = move |runs, answer| to_drain.send(Call::Drain(Drain { runs, answer })).is_ok();
+        let stored = move |_, answer| to_store.send(Call::Stored(answer)).is_ok();
         let alive =
             move |_, answer: Answer<Arc<Vec<Living>>>| to_list.send(Call::Alive(answer)).is_ok();
         Self {
@@ -199,6 +212,8 @@ impl Shared {
             offers,
             outboxes: Outboxes::default(),
             drains: Rounds::new(drain),
+            stored: Rounds::new(stored),
+            readers: Slots::new(READING, "queries"),
             alive: Rounds::new(alive),
             clients: AtomicU64::new(0),
             limits,

@@ -37,6 +37,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Slots {
     limits: Limits,
+    /// What they are places for.
+    what: &'static str,
     taken: Mutex<HashMap<u32, usize>>,
 }
 
@@ -48,9 +50,10 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(limits: Limits, what: &'static str) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            what,
             taken: Mutex::default(),
         })
     }
@@ -69,12 +72,14 @@ impl Slots {
         };
         if own >= bound {
             return Err(format!(
-                "uid {uid} has {own} connections to the daemon, the most a user may have: end one, or wait"
+                "uid {uid} has {own} {} to the daemon, the most a user may have: end one, or wait",
+                self.what
             ));
         }
         if all >= most {
             return Err(format!(
-                "the daemon has {all} clients, the most it takes: wait"
+                "the daemon has {all} {} of its clients, the most it takes: wait",
+                self.what
             ));
         }
         *taken.entry(uid).or_default() += 1;
@@ -107,16 +112,17 @@ mod tests {
 
     #[test]
     fn a_user_has_a_bound_and_so_have_all_but_root_finds_room() {
-        let slots = Slots::new(Limits {
+        let limits = Limits {
             clients: 6,
             for_root: 2,
             per_user: 3,
             ..Limits::default()
-        });
+        };
+        let slots = Slots::new(limits, "connections");
         let of_one: Vec<_> = (0..3).map(|_| slots.take(1000).unwrap()).collect();
         assert!(slots.take(1000).unwrap_err().contains("uid 1000"));
         let _other = slots.take(1001).unwrap();
-        assert!(slots.take(1002).unwrap_err().contains("4 clients"));
+        assert!(slots.take(1002).unwrap_err().contains("4 connections"));
         let _root: Vec<_> = (0..2).map(|_| slots.take(0).unwrap()).collect();
         assert!(slots.take(0).is_err());
         drop(of_one);

@@ -23,6 +23,22 @@ fn an_answer_is_its_entries_and_then_what_holds_for_them() {
 }
 
 #[test]
+fn who_asks_for_everything_gets_no_answer_from_a_store_that_has_not_everything_yet() {
+    let daemon = Daemon::start(Limits::default());
+    daemon.happens(Happening::SlowStore);
+    let refused = match daemon.client().query(all(5), true) {
+        Ok(answer) => answer.collect_all().unwrap_err(),
+        Err(refused) => refused,
+    };
+    assert!(
+        matches!(&refused, ClientError::Refused(why) if why.contains("not in the store yet")),
+        "{refused}"
+    );
+    let answer = daemon.client().query(all(5), false).unwrap();
+    assert_eq!(answer.collect_all().unwrap().entries.len(), 5);
+}
+
+#[test]
 fn a_long_answer_streams_and_an_entry_that_can_not_be_read_is_a_trouble() {
     let daemon = Daemon::start(Limits::default());
     let mut entries = daemon.client().query(all(20_000), false).unwrap();
@@ -96,7 +112,7 @@ fn a_refusal_is_the_daemons_own_sentence() {
     });
     let refused = daemon.client().status().unwrap_err();
     assert!(
-        matches!(&refused, ClientError::Refused(why) if why.contains("0 clients")),
+        matches!(&refused, ClientError::Refused(why) if why.contains("0 connections")),
         "{refused}"
     );
 }

@@ -68,6 +68,8 @@ impl Watcher for Everyone {
 enum Happening {
     Events(Vec<Event>),
     Raised(Box<Entry>),
+    /// The store's disk does not keep up from here on.
+    SlowStore,
     Stop,
 }
 
@@ -149,6 +151,7 @@ async fn serve(
     let mut runs = Runs::new(offer);
     let mut followers = Followers::new(|query, _| query.alerts || query.health);
     let mut everyone = Everyone::default();
+    let mut slow = false;
     loop {
         tokio::select! {
             biased;
@@ -156,11 +159,12 @@ async fn serve(
                 let Some(call) = call else { return };
                 let Some(call) = runs.handle(call, &mut everyone) else { continue };
                 let Some(call) = followers.handle(call) else { continue };
-                answer(call, &mut runs, &everyone);
+                answer(call, &mut runs, &everyone, slow);
             }
             happening = happening.recv() => match happening {
                 Some(Happening::Events(events)) => runs.deliver(&events, &Counters::default()),
                 Some(Happening::Raised(entry)) => followers.publish(&entry),
+                Some(Happening::SlowStore) => slow = true,
                 Some(Happening::Stop) | None => {
                     runs.stop(&mut everyone);
                     control.stop();
@@ -175,12 +179,16 @@ async fn serve(
     }
 }
 
-fn answer(call: Call, runs: &mut Runs, everyone: &Everyone) {
+fn answer(call: Call, runs: &mut Runs, everyone: &Everyone, slow: bool) {
     match call {
         Call::Drain(drain) => {
             runs.deliver(&[], &Counters::default());
             runs.drained(drain);
         }
+        Call::Stored(answer) => drop(answer.send(match slow {
+            true => Err("it is not in the store yet".to_owned()),
+            false => Ok(()),
+        })),
         Call::Alive(answer) => drop(answer.send(Ok(Arc::new(everyone.watched.clone())))),
         Call::Query { query, answer } => {
             // As many as the query says, in the place of a level.

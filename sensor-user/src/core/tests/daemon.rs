@@ -3,7 +3,7 @@
 
 use super::{Outcome, play};
 use crate::event::stage::{Stage, place};
-use crate::event::{Body, Counters, Exec, ProcessKey};
+use crate::event::{Body, Count, Counters, Exec, ProcessKey};
 use crate::health::Code;
 
 const SECOND: u64 = 1_000_000_000;
@@ -147,6 +147,43 @@ fn a_session_that_an_earlier_sensor_began_goes_on_and_states_the_gap() {
     assert!(!completeness.complete && !completeness.started_late);
     let said = completeness.degraded.join(" ");
     assert!(said.contains("not running throughout"), "{said}");
+}
+
+#[test]
+fn a_thousand_sleepers_with_long_arguments_make_no_report_that_can_not_be_kept() {
+    let mut stage = Stage::daemon();
+    let install = stage.lineage();
+    npm(&mut stage, install);
+    let long = "\u{1}".repeat(8_000);
+    for _ in 0..1_000 {
+        let args = ["sleep", &long, &long];
+        stage.spawn(install, "/usr/bin/sleep", &args, "/home/dev/app", &[]);
+    }
+    stage.exit(install);
+    later(&mut stage, 11);
+    let outcome = play(&stage);
+    let report = outcome.sessions.last().unwrap();
+    assert!(report.still_running.len() < 1_000);
+    let json = crate::alert::escape::json(report);
+    assert!(json.len() < 1 << 20, "{} bytes", json.len());
+}
+
+#[test]
+fn losses_that_were_not_told_yet_are_told_at_the_end() {
+    let mut stage = Stage::daemon();
+    let mut counters = Counters::default();
+    for lost in [100, 150] {
+        let count = Count {
+            lost,
+            ..Count::default()
+        };
+        counters.kinds.insert("open", count);
+        stage.push(Body::Counters(counters.clone()));
+    }
+    stage.push(Body::End);
+    let outcome = play(&stage);
+    assert_eq!(outcome.codes(), [Code::EventsLost; 2]);
+    assert!(outcome.health[1].cause.contains("150 open"));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod chain;
+mod detections;
 mod errors;
 mod evaluate;
 mod fed;
