@@ -213,3 +213,42 @@ fn who_listens_is_told_once_with_the_address_that_it_is_bound_to() {
         }
     }
 }
+
+/// A rule asks for the socket of a container engine; it is reached by whatever name a script gives it.
+#[test]
+fn an_af_unix_peer_is_named_by_what_it_is_bound_to() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let script = fixture::act("unix_ways.py");
+    let folder = scratch.tmp();
+    let line = [
+        "/usr/bin/python3",
+        script.to_str().unwrap(),
+        folder.to_str().unwrap(),
+    ];
+    let seen = Watched::run(&scratch, line).finish();
+    seen.ended_with(0).complete();
+    let connects: Vec<_> = seen
+        .capture
+        .of("connect")
+        .filter(|event| event["socket"]["transport"] == "unix")
+        .map(|event| {
+            let socket = &event["socket"];
+            let text = |key: &str| socket[key].as_str().unwrap_or_default().to_owned();
+            (text("path"), text("observed"))
+        })
+        .collect();
+    let inside = |name: &str| folder.join(name).display().to_string();
+    let real = (inside("real.sock"), "kernel".to_owned());
+    let expected = [
+        real.clone(),
+        real.clone(),
+        real.clone(),
+        real,
+        (inside("gram.sock"), "kernel".into()),
+        (inside("missing.sock"), "argument".into()),
+        ("@pkgwarden-nobody".into(), "argument".into()),
+    ];
+    assert_eq!(connects, expected, "{seen:?}");
+}

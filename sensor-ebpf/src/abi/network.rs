@@ -27,13 +27,18 @@ wire! {
 pub const SOCKADDR: usize = 112;
 
 wire! {
-    /// The end of a connect syscall, with the address as the process passed it.
+    /// The end of a connect syscall, with the address as the process passed it. Followed by a path for
+    /// an AF_UNIX address that is one: what the peer is bound to, or what a relative address is relative
+    /// to.
     pub struct ConnectExit {
         pub header: Header,
         pub errno: u32,
         /// Bytes used of `sockaddr`.
         pub length: u32,
         pub sockaddr: [u8; SOCKADDR],
+        pub path: u32,
+        /// 1 if the path is the peer's own.
+        pub found: u32,
     }
 }
 

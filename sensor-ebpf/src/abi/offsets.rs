@@ -71,6 +71,13 @@ offsets! {
     file_inode: "file"."f_inode";
     file_mode: "file"."f_mode";
     file_flags: "file"."f_flags";
+    /// A socket's file: its `struct socket`.
+    file_private: "file"."private_data";
+    socket_sock: "socket"."sk";
+    /// The other end of an AF_UNIX socket, and what a socket is bound to.
+    unix_peer: "unix_sock"."peer", optional;
+    unix_path_mnt: "unix_sock"."path.mnt", optional;
+    unix_path_dentry: "unix_sock"."path.dentry", optional;
     dentry_parent: "dentry"."d_parent";
     dentry_inode: "dentry"."d_inode";
     /// `struct qstr`: hash and length in the first eight bytes, then the name's address.

@@ -12,15 +12,22 @@ use aya_ebpf::{
 use sensor_ebpf::abi::{
     dns, kind,
     network::{ConnectExit, Peer, SOCKADDR},
+    offsets::MISSING,
+    path,
 };
 
 use super::{AF_INET, AF_INET6, ALLOW, ended, errno};
 use crate::kernel::{
-    lineage, object,
-    read::field,
+    lineage,
+    object::{self, Path},
+    read::{field, offset},
     record::{self, Ring},
+    scratch::{self, Scratch, masked},
     socket::{self, Asked},
+    walk::{Ask, walk},
 };
+
+const AF_UNIX: u32 = 1;
 
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
@@ -174,42 +181,82 @@ fn connected(context: &TracePointContext) -> Option<()> {
     let (_, result) = ended(context)?;
     let entry = lineage::watched()?;
     record::generated(kind::CONNECT_EXIT);
-    let registers = object::registers();
-    let (Some(address), Some(given)) = (field!(registers, regs_1), field!(registers, regs_2))
-    else {
+    let done = scratch::with(|scratch| {
+        let registers = object::registers();
+        let descriptor: u64 = field!(registers, regs_0)?;
+        let address: u64 = field!(registers, regs_1)?;
+        let given: u64 = field!(registers, regs_2)?;
+        let record = scratch::at(scratch, 0).cast::<ConnectExit>();
+        // The mask is for the verifier; it leaves the number as it is.
+        let length = masked::<127>((given as u32).min(SOCKADDR as u32));
+        // SAFETY: the body begins with room for it, aligned; the entry is a map value; at most the
+        // array's size is read, from where the helper checks.
+        let read = unsafe {
+            (*record).header = record::header(kind::CONNECT_EXIT, &*entry);
+            (*record).errno = errno(result);
+            let sockaddr = &raw mut (*record).sockaddr;
+            bpf_probe_read_user(sockaddr.cast(), length, address as *const _) == 0
+        };
+        // An address that the kernel could not read either made the call fail.
+        if !read && result != -EFAULT {
+            return None;
+        }
+        let length = if read { length } else { 0 };
+        // SAFETY: as above.
+        let [family, _, first, ..] = unsafe { (*record).sockaddr };
+        let is_path = length > 2 && u32::from(family) == AF_UNIX && first != 0;
+        let start = size_of::<ConnectExit>() as u32;
+        let (path, found) = match is_path {
+            true => named(scratch, descriptor as u32, result, first, start),
+            false => (0, false),
+        };
+        // SAFETY: as above.
+        unsafe {
+            (*record).length = length;
+            (*record).path = path;
+            (*record).found = found as u32;
+        }
+        let whole = scratch::bounded(start + (path & !path::TRUNCATED));
+        record::emit(Ring::Event, kind::CONNECT_EXIT, record.cast(), whole);
+        Some(())
+    });
+    if done.is_none() {
         record::lost(kind::CONNECT_EXIT);
-        return None;
+    }
+    Some(())
+}
+
+/// Writes the path that belongs to an AF_UNIX address, and says whether it is the peer's own: the address
+/// may have changed since, and a link or a mount may have led elsewhere.
+#[inline(always)]
+fn named(scratch: *mut Scratch, descriptor: u32, result: i64, first: u8, at: u32) -> (u32, bool) {
+    let task = object::current();
+    let peer = match result {
+        0 => object::file(task, descriptor).and_then(peer_path),
+        _ => None,
     };
-    let (address, given): (u64, u64) = (address, given);
-    // SAFETY: the entry is a map value.
-    let header = record::header(kind::CONNECT_EXIT, unsafe { &*entry });
-    let mut exit = ConnectExit {
-        header,
-        errno: errno(result),
-        length: 0,
-        sockaddr: [0; SOCKADDR],
+    let path = match peer {
+        Some(path) => Some(path),
+        None if first != b'/' => object::working_directory(task),
+        None => None,
     };
-    let length = (given as u32).min(SOCKADDR as u32);
-    // SAFETY: at most the array's size; the helper checks the source.
-    let failed = unsafe {
-        bpf_probe_read_user(
-            exit.sockaddr.as_mut_ptr().cast(),
-            length,
-            address as *const _,
-        )
-    };
-    // An address that the kernel could not read either made the call fail.
-    if failed != 0 && result != -EFAULT {
-        record::lost(kind::CONNECT_EXIT);
+    let section = path.map_or(0, |path| walk(scratch, path, at, Ask::Nothing).section);
+    (section, peer.is_some())
+}
+
+/// What the other end of a connected AF_UNIX socket is bound to (`unix_stream_connect`, net/unix/af_unix.c:
+/// an end that was accepted has its listener's).
+#[inline(always)]
+fn peer_path(file: u64) -> Option<Path> {
+    if offset!(unix_peer) == MISSING {
         return None;
     }
-    exit.length = if failed == 0 { length } else { 0 };
-    let size = size_of::<ConnectExit>() as u32;
-    record::emit(
-        Ring::Event,
-        kind::CONNECT_EXIT,
-        (&raw const exit).cast(),
-        size,
-    );
-    Some(())
+    let socket: u64 = field!(file, file_private)?;
+    let sock: u64 = field!(socket, socket_sock)?;
+    let peer: u64 = field!(sock, unix_peer)?;
+    let path = Path {
+        mount: field!(peer, unix_path_mnt)?,
+        dentry: field!(peer, unix_path_dentry)?,
+    };
+    (path.dentry != 0 && path.mount != 0).then_some(path)
 }

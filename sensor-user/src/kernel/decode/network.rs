@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use sensor_ebpf::abi::{kind, network};
 use zerocopy::FromBytes;
 
+use super::path::{Sections, argument_place};
 use super::{Record, actor, record};
 use crate::event::{Body, Observed, Socket, Text, Transport};
 
@@ -60,7 +61,7 @@ fn transport(socket_type: u32) -> Transport {
 }
 
 pub(super) fn connect_exit(bytes: &[u8], connects: bool) -> Option<Vec<Record>> {
-    let (exit, _) = network::ConnectExit::read_from_prefix(bytes).ok()?;
+    let (exit, rest) = network::ConnectExit::read_from_prefix(bytes).ok()?;
     let actor = actor(&exit.header);
     let address = exit.sockaddr.get(..exit.length as usize)?;
     let family = address
@@ -78,7 +79,16 @@ pub(super) fn connect_exit(bytes: &[u8], connects: bool) -> Option<Vec<Record>> 
     let shown = match family {
         AF_UNIX => {
             socket.transport = Transport::Unix;
-            socket.path = Some(unix_path(&address[2..]));
+            let name = address.get(2..)?;
+            let path = Sections(rest).kernel_place(exit.path)?;
+            if exit.found != 0 {
+                socket.observed = Observed::Kernel;
+                socket.path = Some(path.path);
+            } else if matches!(name, [first, ..] if !matches!(first, 0 | b'/')) {
+                socket.path = Some(argument_place(unix_path(name).as_bytes(), path).path);
+            } else {
+                socket.path = Some(unix_path(name));
+            }
             true
         }
         AF_INET | AF_INET6 if connects => {
