@@ -15,7 +15,7 @@ for fd in 4 5 6 7; do
     mount -i -t fuse -o fd=$fd,rootmode=40000,user_id=0,group_id=0 none $package
     env -u PWD -u OLDPWD npm_lifecycle_event=postinstall npm_package_name=hung$fd \
         npm_package_version=1.0.0 npm_package_json=$package/package.json \
-        /bin/sh -c 'sleep 0.3; id > /dev/null'
+        /bin/sh -c 'sleep 1.5; id > /dev/null'
     cd $home
 done";
 

@@ -72,7 +72,11 @@ impl Service {
             tokio::select! {
                 biased;
                 received = signals.next() => match received.signal {
-                    Signal::SIGHUP => self.reload(),
+                    Signal::SIGHUP => {
+                        // What happened before is asked of the old rules.
+                        self.drain().await?;
+                        self.reload();
+                    }
                     signal => {
                         say::info(&format!("{signal}: what happened so far is handled, then this ends"));
                         break;
