@@ -3,6 +3,7 @@
 
 mod daemon;
 mod findings;
+mod names;
 mod seed;
 
 use std::path::Path;
