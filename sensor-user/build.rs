@@ -1,11 +1,12 @@
 //! Embeds the shipped rules, filters, lists and playbooks: one table of (path below `rules/`, text);
+//! the captures of their tests, which `allow` proves a filter on: (name of the rule's file, text);
 //! and the BPF object that `cargo xtask build` makes, if there is one.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The rules' own tests are not shipped.
+/// The rules' own tests are not rules.
 const NOT_SHIPPED: &[&str] = &["tests"];
 
 fn main() {
@@ -33,8 +34,31 @@ fn embed_rules() {
         .expect("a String takes it");
     }
     table.push_str("];\n");
+    table.push_str("pub(super) static CAPTURES: &[(&str, &str)] = &[\n");
+    for path in captures(&root.join("tests")) {
+        let name = path.file_stem().expect("it has a name").display();
+        writeln!(
+            table,
+            "    (\"{name}\", include_str!({:?})),",
+            path.display().to_string()
+        )
+        .expect("a String takes it");
+    }
+    table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     fs::write(out.join("shipped_rules.rs"), table).expect("OUT_DIR can be written");
+}
+
+/// Every capture in the folder, by name.
+fn captures(folder: &Path) -> Vec<PathBuf> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let entries = fs::read_dir(folder).expect("the rules' tests can be read");
+    let mut captures: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the rules' tests can be listed").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "ndjson"))
+        .collect();
+    captures.sort();
+    captures
 }
 
 fn embed_object() {

@@ -1,10 +1,13 @@
 //! What the program does for who has no privileges, or types something wrong. No probes needed.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::Output;
+use std::sync::OnceLock;
 
 use assert_cmd::Command;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// As an ordinary user whose PATH, which is empty, holds no sudo. Where the tests run as root,
 /// setpriv makes one.
@@ -13,7 +16,7 @@ fn pkgwarden() -> Command {
     let mut command = if nix::unistd::geteuid().is_root() {
         let mut command = Command::new("/usr/bin/setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-        command.arg(copy(&program));
+        command.arg(handed_on(&program));
         command
     } else {
         Command::new(program)
@@ -23,18 +26,16 @@ fn pkgwarden() -> Command {
     command
 }
 
-/// Where every user can start it; the checkout may lie in a home folder that is closed to others.
-fn copy(program: &Path) -> std::path::PathBuf {
-    use std::os::unix::fs::PermissionsExt;
-    use std::sync::OnceLock;
-    static COPY: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let folder = COPY.get_or_init(|| {
-        let folder = tempfile::tempdir_in("/tmp").unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(program, folder.path().join("pkgwarden")).unwrap();
-        folder
+/// A name under which every user can start it, though the checkout may lie in a home folder that is
+/// closed to others: as a descriptor that is handed on.
+fn handed_on(program: &Path) -> String {
+    static HELD: OnceLock<File> = OnceLock::new();
+    let held = HELD.get_or_init(|| {
+        let file = File::open(program).unwrap();
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        file
     });
-    folder.path().join("pkgwarden")
+    format!("/proc/self/fd/{}", held.as_raw_fd())
 }
 
 fn stderr(output: &Output) -> String {

@@ -13,6 +13,7 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
+//! - [`ways_out`]: every way to reach an address. [`dns`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -23,6 +24,7 @@ mod daemon;
 mod daemon_restart;
 mod daemon_run;
 mod daemon_store;
+mod dns;
 mod health;
 mod journal;
 mod journal_entries;
@@ -38,3 +40,4 @@ mod rules;
 mod seeds;
 mod signals;
 mod verbs;
+mod ways_out;

@@ -57,7 +57,9 @@ fn signalled(signal: Signal, name: &str) {
     let script = format!(
         "trap 'echo caught {name}; exit 7' {name}; echo ready; while :; do sleep 0.1; done"
     );
-    let run = Watched::run(&scratch, ["sh", "-c", &script])
+    // A shell can't trap what was ignored when it began, as SIGINT is in a job in the background.
+    let default = format!("--default-signal={name}");
+    let run = Watched::run(&scratch, ["env", &default, "sh", "-c", &script])
         .deadline(20)
         .start();
     run.until("the command is ready", |run| run.stdout().contains("ready"));

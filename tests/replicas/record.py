@@ -38,7 +38,16 @@ def same(one, other):
     return (one["pid"], one["start"]) == (other["pid"], other["start"])
 
 
-def kept(events, about):
+def kept(events, abouts):
+    """What each alert needs, in order, and the last accounting: it says that nothing was lost, and
+    counts an install's thousands of events."""
+    needed = [needed_for(events, about) for about in abouts]
+    last = [e for e in events if e["event"] == "counters"][-1]
+    chosen = [e for e in events if any(e is n for part in needed for n in part)]
+    return chosen[:-1] + [last] + chosen[-1:]
+
+
+def needed_for(events, about):
     """The line of processes from the first to the one that the event is about, and what that one did
     to the same file before."""
     family = [about["actor"]]
@@ -71,10 +80,7 @@ def kept(events, about):
             return target is not None and event.get("open", event.get("place"))["path"] == target
         return kind == "exec"
 
-    chosen = [e for e in events if belongs(e)]
-    # The last accounting says that nothing was lost; of an install's thousands of events.
-    last = [e for e in events if e["event"] == "counters"][-1]
-    return chosen[:-1] + [last] + chosen[-1:]
+    return [e for e in events if belongs(e)]
 
 
 def shift(value, by):
@@ -124,13 +130,9 @@ def record(pkgwarden, replica, folder):
         return f"did not fire; {', '.join(others) or 'nothing'} did\n{run.stdout}{run.stderr}"
     header, *events = lines(capture)
     alert = found[0]
-    clock = nanoseconds(alert["time"]) - events[0]["wall_offset"]
-    about = next(
-        e for e in events
-        if e["time"] == clock and "actor" in e and e["actor"]["pid"] == alert["process"]["pid"]
-        and e["event"] != "module"
-    )
-    events = scrubbed(kept(events, about))
+    links = {link["alert_id"] for link in alert.get("links", [])}
+    linked = [a for a in lines(alerts) if a["id"] in links]
+    events = scrubbed(kept(events, [event_of(events, a) for a in [*linked, alert]]))
     text = "".join(json.dumps(e, separators=(",", ":"), ensure_ascii=False) + "\n" for e in [header, *events])
     part = folder / "part.ndjson"
     part.write_text(text)
@@ -144,6 +146,16 @@ def record(pkgwarden, replica, folder):
             keep(part, RULES / "tests" / f"{slug(replica)}.ndjson")
             return None
     return f"the kept part raises no such alert\n{again.stderr}"
+
+
+def event_of(events, alert):
+    """The event that an alert is about."""
+    clock = nanoseconds(alert["time"]) - events[0]["wall_offset"]
+    return next(
+        e for e in events
+        if e["time"] == clock and "actor" in e and e["actor"]["pid"] == alert["process"]["pid"]
+        and e["event"] != "module"
+    )
 
 
 def keep(part, out):

@@ -34,7 +34,7 @@ for secret in .npmrc .netrc .env .aws/credentials .ssh/id_ed25519 .config/solana
 done
 # Tools that need not be installed: the start of one is real, what it does is nothing.
 mkdir -p /opt/tools/bin
-for tool in bun claude crontab docker gh sudo trufflehog wget xmrig; do
+for tool in bun claude crontab docker gh ngrok ss sudo trufflehog wget xmrig; do
     printf '#!/bin/sh\nexit 0\n' >/opt/tools/bin/$tool
     chmod 755 /opt/tools/bin/$tool
 done
@@ -42,7 +42,7 @@ done
 watch() {
     # A failing replica is no matter: what it tried is what is recorded.
     env -i HOME=$home USER=root LANG=C.UTF-8 PATH=/opt/tools/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin \
-        "$pkgwarden" run --min-level low --linger 0 --record "$capture" --alerts "$alerts" -- "$@" || true
+        "$pkgwarden" run --min-level informational --linger 0 --record "$capture" --alerts "$alerts" -- "$@" || true
 }
 
 case $replica in

@@ -11,6 +11,7 @@ mod machine;
 mod memory;
 mod micro;
 mod page;
+mod probes;
 mod process;
 mod replay;
 mod stage;
@@ -26,6 +27,7 @@ use xshell::{Shell, cmd};
 use crate::{build, workspace};
 use figure::Section;
 use stage::Stage;
+use watcher::WithoutAudit;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -111,6 +113,7 @@ pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
 
     let begun = Instant::now();
     let plan = Plan::of(arguments);
+    let _without_audit = WithoutAudit::begin();
     let stage = Stage::make(sh, &pkgwarden, &load)?;
     let wanted = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     let mut sections: Vec<Section> = Vec::new();
@@ -120,6 +123,7 @@ pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wanted(Part::Micro) {
         sections.push(micro::measure(&stage, plan)?);
+        sections.push(probes::measure(&stage, plan)?);
     }
     if wanted(Part::Latency) {
         sections.push(latency::measure(&stage, plan)?);

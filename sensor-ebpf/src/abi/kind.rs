@@ -45,4 +45,10 @@ kinds! {
     LINK = 14, "link";
     /// A symbolic link was made.
     SYMLINK = 15, "symlink";
+    /// A DNS message on a socket that a watched process asked from.
+    DNS = 16, "dns";
+    /// A TCP connect came to its end.
+    CONNECT_STATE = 17, "connect_state";
+    /// A socket began to listen.
+    LISTEN = 18, "listen";
 }

@@ -9,6 +9,7 @@
 )]
 
 pub mod counter;
+pub mod dns;
 pub mod exec;
 pub mod file;
 pub mod kind;

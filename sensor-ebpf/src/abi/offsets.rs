@@ -86,6 +86,18 @@ offsets! {
     mount_mountpoint: "mount"."mnt_mountpoint";
     mount_namespace: "mount"."mnt_ns";
     bprm_filename: "linux_binprm"."filename";
+    sock_family: "sock"."__sk_common.skc_family";
+    /// Network byte order.
+    sock_address: "sock"."__sk_common.skc_rcv_saddr";
+    sock_address_v6: "sock"."__sk_common.skc_v6_rcv_saddr", optional;
+    /// Host byte order.
+    sock_port: "sock"."__sk_common.skc_num";
+    sock_net: "sock"."__sk_common.skc_net.net", optional;
+    sock_cookie: "sock"."__sk_common.skc_cookie";
+    sock_type: "sock"."sk_type";
+    sock_protocol: "sock"."sk_protocol";
+    sock_error: "sock"."sk_err";
+    net_cookie: "net"."net_cookie", optional;
     /// x86-64 argument registers.
     regs_0: "pt_regs"."di";
     regs_1: "pt_regs"."si";

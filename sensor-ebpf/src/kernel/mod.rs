@@ -8,4 +8,5 @@ pub mod object;
 pub mod read;
 pub mod record;
 pub mod scratch;
+pub mod socket;
 pub mod walk;

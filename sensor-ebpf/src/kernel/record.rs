@@ -101,19 +101,14 @@ pub fn lineage_full() {
 #[inline(always)]
 pub fn header(kind: u32, lineage: &Lineage) -> Header {
     // SAFETY: these helpers take nothing.
-    let (ids, uid, cpu, time, cgroup) = unsafe {
+    let (ids, uid, cgroup) = unsafe {
         (
             bpf_get_current_pid_tgid(),
             bpf_get_current_uid_gid() as u32,
-            bpf_get_smp_processor_id(),
-            bpf_ktime_get_boot_ns(),
             bpf_get_current_cgroup_id(),
         )
     };
-    let sequence = SEQUENCE.get_ptr_mut(0).map_or(0, |next| {
-        // SAFETY: an aligned map value.
-        unsafe { atomic::fetch_add(next, 1) }
-    });
+    let (cpu, time, sequence) = now();
     Header {
         kind,
         cpu,
@@ -126,6 +121,47 @@ pub fn header(kind: u32, lineage: &Lineage) -> Header {
         root_pid: lineage.root_pid,
         root_start: lineage.root_start,
         cgroup,
+    }
+}
+
+/// The header of a record that the process of an earlier one causes, which need not be current.
+#[inline(always)]
+pub fn again(kind: u32, earlier: &Header) -> Header {
+    let (cpu, time, sequence) = now();
+    Header {
+        kind,
+        cpu,
+        time,
+        sequence,
+        ..*earlier
+    }
+}
+
+/// Where a record stands among all: its CPU, its time, its place in the CPU's sequence.
+#[inline(always)]
+fn now() -> (u32, u64, u64) {
+    // SAFETY: these helpers take nothing.
+    let (cpu, time) = unsafe { (bpf_get_smp_processor_id(), bpf_ktime_get_boot_ns()) };
+    let sequence = SEQUENCE.get_ptr_mut(0).map_or(0, |next| {
+        // SAFETY: an aligned map value.
+        unsafe { atomic::fetch_add(next, 1) }
+    });
+    (cpu, time, sequence)
+}
+
+/// Has a record put together in the event ring itself, and counts what became of it. `fill` says whether
+/// it could be.
+#[inline(always)]
+pub fn place<T: 'static>(kind: u32, fill: impl FnOnce(*mut T) -> bool) {
+    let Some(mut entry) = EVENT_RING.reserve::<T>(0) else {
+        return lost(kind);
+    };
+    if fill(entry.as_mut_ptr()) {
+        entry.submit(0);
+        count(kind, Outcome::Delivered);
+    } else {
+        entry.discard(0);
+        lost(kind);
     }
 }
 

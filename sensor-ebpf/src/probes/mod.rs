@@ -1,12 +1,20 @@
 //! One file per kind of event. Every program says which kernel hook it is on, what that hook passes,
 //! and since when.
 
+mod dns;
 mod exec;
 mod file;
 mod network;
 mod process;
 mod running;
+mod state;
 mod uring;
+
+/// The verdict of a cgroup program.
+const ALLOW: i32 = 1;
+
+const AF_INET: u32 = 2;
+const AF_INET6: u32 = 10;
 
 /// `trace_event_raw_sys_exit`: eight bytes of common fields, the syscall's number, its result.
 const SYSCALL_NUMBER: usize = 8;

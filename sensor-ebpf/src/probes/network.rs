@@ -5,27 +5,24 @@
 //! never refuse anything: pkgwarden observes.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_get_socket_cookie, bpf_probe_read_user},
+    helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_probe_read_user},
     macros::{cgroup_sock, cgroup_sock_addr, tracepoint},
     programs::{SockAddrContext, SockContext, TracePointContext},
 };
 use sensor_ebpf::abi::{
-    kind,
+    dns, kind,
     network::{ConnectExit, Peer, SOCKADDR},
 };
 
-use super::{ended, errno};
+use super::{AF_INET, AF_INET6, ALLOW, ended, errno};
 use crate::kernel::{
     lineage, object,
     read::field,
     record::{self, Ring},
+    socket::{self, Asked},
 };
 
-/// The verdict of a cgroup program.
-const ALLOW: i32 = 1;
-
-const AF_INET: u32 = 2;
-const AF_INET6: u32 = 10;
+const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
 const SOCK_RAW: u32 = 3;
 const IPPROTO_ICMP: u32 = 1;
@@ -81,12 +78,14 @@ fn peer(context: &SockAddrContext, kind: u32, family: u32) -> Option<()> {
             header: record::header(kind, &*entry),
             address: core::mem::transmute::<[u32; 4], [u8; 16]>(words),
             cookie: bpf_get_socket_cookie(address.cast()),
+            netns: bpf_get_netns_cookie(address.cast()),
             family,
             port: u32::from(u16::from_be((*address).user_port as u16)),
             socket_type: core::ptr::read_volatile(&raw const (*address).type_),
             protocol: core::ptr::read_volatile(&raw const (*address).protocol),
         }
     };
+    remember(&peer, kind);
     record::emit(
         Ring::Event,
         kind,
@@ -94,6 +93,25 @@ fn peer(context: &SockAddrContext, kind: u32, family: u32) -> Option<()> {
         size_of::<Peer>() as u32,
     );
     Some(())
+}
+
+/// Leaves word for the hooks that packets and timers run.
+#[inline(always)]
+fn remember(peer: &Peer, kind: u32) {
+    let asked = Asked {
+        header: peer.header,
+        netns: peer.netns,
+        address: peer.address,
+        family: peer.family,
+        port: peer.port,
+    };
+    if kind == kind::CONNECT && peer.socket_type == SOCK_STREAM {
+        socket::connects(peer.cookie, &asked);
+    } else if peer.port == dns::PORT {
+        socket::asks(peer.cookie, &asked);
+    } else {
+        socket::turns(peer.cookie, peer.port);
+    }
 }
 
 /// `BPF_CGROUP_INET_SOCK_CREATE`, since 4.10. Packet sockets don't come by here.
@@ -126,6 +144,7 @@ fn raw_socket(context: &SockContext) -> Option<()> {
             header: record::header(kind::RAW_SOCKET, &*entry),
             address: [0; 16],
             cookie: 0,
+            netns: 0,
             family: (*context.sock).family,
             port: 0,
             socket_type,

@@ -18,8 +18,8 @@ pub fn sentence(alert: &Alert) -> String {
     }
     match alert.links.len() {
         0 => {}
-        1 => sentence.push_str(", after 1 linked alert"),
-        n => sentence.push_str(&format!(", after {n} linked alerts")),
+        1 => sentence.push_str(", ending a chain of 1 alert"),
+        n => sentence.push_str(&format!(", ending a chain of {n} alerts")),
     }
     escape::terminal(&sentence)
 }

@@ -1,6 +1,7 @@
 //! `pkgwarden explain ALERT-ID|FILE|-`: an alert told whole, from what the daemon recorded or, on any
 //! machine, from a pasted one.
 
+mod named;
 mod stored;
 
 use std::fs::File;
@@ -14,6 +15,7 @@ use crate::alert::explain::{alert_page, health_page};
 use crate::alert::page::Style;
 use crate::alert::paste::{self, PasteError, Pasted};
 use crate::detect::Playbook;
+pub(super) use named::named;
 use stored::{Found, StoredError};
 
 /// An alert has at most 256 KiB; this is hundreds of the largest.

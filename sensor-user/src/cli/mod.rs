@@ -1,6 +1,7 @@
 //! One file per verb. What is typed ends here; each verb does its work and gives an exit status.
 
 mod alerts;
+mod allow;
 mod check;
 mod daemon;
 mod doctor;
@@ -45,6 +46,7 @@ enum Verb {
     Check(check::CheckArgs),
     Alerts(alerts::AlertsArgs),
     Explain(explain::Args),
+    Allow(allow::AllowArgs),
     Sessions(sessions::SessionsArgs),
     Replay(replay::ReplayArgs),
     Rules(rules::RulesArgs),
@@ -90,6 +92,7 @@ fn dispatch(verb: Verb) -> ExitCode {
         Verb::Check(args) => check::check(&args),
         Verb::Alerts(args) => alerts::alerts(&args),
         Verb::Explain(args) => explain(&args),
+        Verb::Allow(args) => allow::allow(&args),
         Verb::Sessions(args) => sessions::sessions(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Rules(args) => rules::run(&args),
@@ -108,8 +111,8 @@ fn explain(args: &explain::Args) -> ExitCode {
         ..Sources::default()
     });
     let playbook = |id: &str| {
-        let rules = shipped.as_ref().ok()?.rules();
-        let rule = rules.iter().find(|rule| rule.id == id)?;
+        let mut rules = shipped.as_ref().ok()?.described();
+        let rule = rules.find(|rule| rule.id == id)?;
         Some(rule.playbook.clone())
     };
     match explain::run(args, &playbook) {

@@ -91,7 +91,7 @@ pub fn run(args: &RulesArgs) -> ExitCode {
         Verb::Check { format, .. } => checked(&rules, *format),
         Verb::List { format, .. } => listed(&rules, *format),
         Verb::Show { rule, .. } => match find(&rules, rule) {
-            Some(rule) => show::page(rule, rules.watch_entries(rule)),
+            Some(rule) => show::page(rule, &facts(&rules, rule)),
             None => {
                 eprintln!("no rule is called `{rule}`; `pkgwarden rules list` names them all");
                 return ExitCode::FAILURE;
@@ -139,9 +139,10 @@ fn checked(rules: &RuleSet, format: Format) -> String {
         Format::Github => String::new(),
         Format::Text => {
             let mut out = format!(
-                "{} rules and {} filters are good ({})\n\
+                "{} rules, {} chains and {} filters are good ({})\n\
                  files: {} watch entries (read {}, write {}, create {}, rename and chmod {})\n",
                 rules.rules().len(),
+                rules.chains().len(),
                 rules.filters().len(),
                 &rules.sha256()[..12],
                 watch.entries.len(),
@@ -165,6 +166,37 @@ fn checked(rules: &RuleSet, format: Format) -> String {
             out
         }
     }
+}
+
+/// What a rule looks at: events and files, or other rules.
+fn facts(rules: &RuleSet, rule: &Rule) -> Vec<(&'static str, String)> {
+    let chain = rules.chains().iter().find(|chain| chain.rule.id == rule.id);
+    let Some(chain) = chain else {
+        let keys = rules
+            .watch_entries(rule)
+            .iter()
+            .map(|entry| key(&entry.key));
+        let watches: Vec<_> = keys.collect();
+        return vec![
+            ("events", rule.category.name().to_owned()),
+            ("watches", watches.join(", ")),
+        ];
+    };
+    let title = |id: &String| {
+        rules
+            .described()
+            .find(|rule| rule.id == *id)
+            .map(|r| &*r.title)
+    };
+    let links: Vec<_> = chain.definition.members.iter().filter_map(title).collect();
+    let seconds = chain.definition.timespan / 1_000_000_000;
+    vec![
+        ("links", links.join("; ")),
+        (
+            "within",
+            format!("{seconds} s, by {}", chain.group_by.join(" and ")),
+        ),
+    ]
 }
 
 /// Operations as people call them.
@@ -195,7 +227,8 @@ fn key(key: &WatchKey) -> String {
 }
 
 fn listed(rules: &RuleSet, format: ListFormat) -> String {
-    let mut rules: Vec<&Rule> = rules.rules().iter().collect();
+    let chains: Vec<&str> = rules.chains().iter().map(|chain| &*chain.rule.id).collect();
+    let mut rules: Vec<&Rule> = rules.described().collect();
     rules.sort_by(|a, b| (a.branch, b.level, &a.title).cmp(&(b.branch, a.level, &b.title)));
     if let ListFormat::Json = format {
         let all: Vec<_> = rules
@@ -206,7 +239,7 @@ fn listed(rules: &RuleSet, format: ListFormat) -> String {
                     "level": rule.level,
                     "confidence": rule.confidence,
                     "branch": rule.branch,
-                    "category": rule.category.name(),
+                    "category": (!chains.contains(&&*rule.id)).then(|| rule.category.name()),
                     "title": rule.title,
                     "tags": rule.tags,
                     "file": rule.file,
@@ -236,7 +269,7 @@ fn listed(rules: &RuleSet, format: ListFormat) -> String {
 
 /// By id, by file name without its ending, or by title.
 fn find<'r>(rules: &'r RuleSet, name: &str) -> Option<&'r Rule> {
-    rules.rules().iter().find(|rule| {
+    rules.described().find(|rule| {
         let file = rule.file.rsplit('/').next().unwrap_or(&rule.file);
         let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
         rule.id.eq_ignore_ascii_case(name)
@@ -257,7 +290,7 @@ mod tests {
     #[test]
     fn check_names_the_count_and_the_price() {
         let text = checked(&shipped(), Format::Text);
-        assert!(text.contains(" rules and "), "{text}");
+        assert!(text.contains(" chains and "), "{text}");
         assert!(text.contains("watch entries (read "), "{text}");
         assert!(text.contains("price: no rule needs every file"), "{text}");
     }
@@ -299,14 +332,14 @@ mod tests {
     #[test]
     fn every_page_and_the_list_keep_within_their_columns() {
         let rules = shipped();
-        for rule in rules.rules() {
-            let page = show::page(rule, rules.watch_entries(rule));
+        for rule in rules.described() {
+            let page = show::page(rule, &facts(&rules, rule));
             for line in page.lines() {
                 assert!(line.chars().count() <= 80, "{line}");
             }
             assert!(page.contains("RESPOND"), "{page}");
         }
         let list = listed(&rules, ListFormat::Text);
-        assert_eq!(list.lines().count(), rules.rules().len() + 1);
+        assert_eq!(list.lines().count(), rules.described().count() + 1);
     }
 }

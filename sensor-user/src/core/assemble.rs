@@ -69,7 +69,7 @@ impl Core {
         Some(Finding::Alert(alert))
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         act: &Act<'_>,
         moment: &Moment<'_>,
@@ -142,7 +142,7 @@ impl Core {
 }
 
 /// Executable and package: who did it, for telling repeats.
-fn actor(moment: &Moment<'_>) -> String {
+pub(super) fn actor(moment: &Moment<'_>) -> String {
     let executable = moment.process.image().map(|image| &*image.path);
     let package = moment.process.context.package.as_ref();
     let package = package.and_then(|package| package.borrow().package());

@@ -14,12 +14,13 @@ struct Blots {
     io_uring: bool,
     gap: bool,
     forks_missed: u64,
+    chains_dropped: u64,
 }
 
 impl Core {
     /// Of one session, from its first event to now.
-    pub(super) fn completeness_of(&self, session: ProcessKey) -> Completeness {
-        let Some(session) = self.sessions.get(session) else {
+    pub(super) fn completeness_of(&self, key: ProcessKey) -> Completeness {
+        let Some(session) = self.sessions.get(key) else {
             return self.completeness_of_watch();
         };
         let blots = Blots {
@@ -30,6 +31,7 @@ impl Core {
                 .lineage
                 .forks_missed()
                 .saturating_sub(session.forks_missed),
+            chains_dropped: self.chains.dropped(key),
         };
         self.completeness(&session.baseline, blots)
     }
@@ -41,6 +43,7 @@ impl Core {
             io_uring: self.tally.io_uring,
             gap: false,
             forks_missed: self.lineage.forks_missed(),
+            chains_dropped: 0,
         };
         self.completeness(&Counters::default(), blots)
     }
@@ -94,6 +97,13 @@ impl Core {
         if withheld > 0 {
             degraded.push(format!(
                 "{withheld} events of processes of other users were not shown: the daemon has them"
+            ));
+        }
+        if blots.chains_dropped > 0 {
+            // Each is an alert all the same: only what they amount to together may be missed.
+            degraded.push(format!(
+                "{} matches were not looked at for chains: there were too many",
+                blots.chains_dropped
             ));
         }
         let lost = sum(|count| count.lost);

@@ -8,14 +8,15 @@ use nix::errno::Errno;
 
 use crate::alert::report::Connection;
 use crate::alert::schema::Outcome;
-use crate::event::{Actor, ProcessKey, Socket};
+use crate::event::{Actor, ProcessKey, Socket, Transport};
 
 use super::act;
 
 /// How many different destinations are told apart; the others are counted together.
 const DESTINATIONS: usize = 4096;
-/// How many connects may wait for their result.
+/// How many processes may wait for results, and for how many each; the oldest give way.
 const WAITING: usize = 1 << 16;
+const WAITING_EACH: usize = 1024;
 
 /// A destination.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,12 +29,32 @@ struct Destination {
     class: &'static str,
 }
 
+/// A connect whose outcome may still change.
+#[derive(Debug, Clone)]
+struct Waiting {
+    /// 0 where unknown.
+    cookie: u64,
+    /// The thread, while this is the connect that it made last and its call has not ended.
+    thread: Option<u32>,
+    destination: Destination,
+    /// As it is counted.
+    outcome: Outcome,
+}
+
+impl Waiting {
+    /// The state of its socket will tell, which knows better than the call: that ends early where it
+    /// does not block, and at once where the first datagram goes out with the handshake.
+    fn has_state(&self) -> bool {
+        self.cookie != 0 && self.destination.transport == act::transport(Transport::Tcp)
+    }
+}
+
 /// All connections of a watch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections {
     counts: BTreeMap<Destination, BTreeMap<Outcome, u64>>,
-    /// The last connect of each thread, until its result comes.
-    waiting: HashMap<ProcessKey, Vec<(u32, Destination)>>,
+    /// By the process that connects, oldest first.
+    waiting: HashMap<ProcessKey, Vec<Waiting>>,
 }
 
 impl Connections {
@@ -74,33 +95,62 @@ impl Connections {
         if self.waiting.len() >= WAITING {
             self.waiting.clear();
         }
-        let threads = self.waiting.entry(actor.process).or_default();
-        threads.retain(|(tid, _)| *tid != actor.tid);
-        if threads.len() < 1024 {
-            threads.push((actor.tid, destination));
+        let waiting = self.waiting.entry(actor.process).or_default();
+        for earlier in waiting.iter_mut() {
+            if earlier.thread == Some(actor.tid) {
+                earlier.thread = None;
+            }
         }
+        waiting.retain(|earlier| match earlier.cookie {
+            0 => earlier.thread.is_some(),
+            // The same socket connects again.
+            cookie => cookie != socket.cookie && (earlier.thread.is_some() || earlier.has_state()),
+        });
+        if waiting.len() >= WAITING_EACH {
+            waiting.remove(0);
+        }
+        waiting.push(Waiting {
+            cookie: socket.cookie,
+            thread: Some(actor.tid),
+            destination,
+            outcome: Outcome::Attempted,
+        });
     }
 
-    /// The result of the last connect of a thread replaces its `attempted`.
-    pub(super) fn ended(&mut self, actor: &Actor, errno: i32) {
+    /// The result of a connect replaces its `attempted`: of the socket with this cookie, or without one
+    /// of the connect that the thread made last.
+    pub(super) fn ended(&mut self, actor: &Actor, cookie: u64, errno: i32) {
+        let Some(waiting) = self.waiting.get_mut(&actor.process) else {
+            return;
+        };
+        let found = match cookie {
+            0 => waiting
+                .iter()
+                .position(|connect| connect.thread == Some(actor.tid)),
+            _ => waiting.iter().position(|connect| connect.cookie == cookie),
+        };
+        let Some(at) = found else {
+            return;
+        };
         let Some(outcome) = outcome(errno) else {
             return;
         };
-        let Some(threads) = self.waiting.get_mut(&actor.process) else {
-            return;
-        };
-        let Some(at) = threads.iter().position(|(tid, _)| *tid == actor.tid) else {
-            return;
-        };
-        let (_, destination) = threads.swap_remove(at);
-        if threads.is_empty() {
-            self.waiting.remove(&actor.process);
+        let connect = &mut waiting[at];
+        let before = std::mem::replace(&mut connect.outcome, outcome);
+        let destination = connect.destination.clone();
+        if cookie == 0 && connect.has_state() && outcome == Outcome::Connected {
+            connect.thread = None;
+        } else {
+            waiting.remove(at);
+            if waiting.is_empty() {
+                self.waiting.remove(&actor.process);
+            }
         }
         let outcomes = self.counts.entry(destination).or_default();
-        if let Some(attempted) = outcomes.get_mut(&Outcome::Attempted) {
-            *attempted -= 1;
-            if *attempted == 0 {
-                outcomes.remove(&Outcome::Attempted);
+        if let Some(count) = outcomes.get_mut(&before) {
+            *count -= 1;
+            if *count == 0 {
+                outcomes.remove(&before);
             }
         }
         *outcomes.entry(outcome).or_default() += 1;
@@ -136,9 +186,9 @@ impl Connections {
     }
 }
 
-/// Whether a connect has failed for good.
-pub(super) fn failed(errno: i32) -> bool {
-    outcome(errno).is_some_and(|outcome| outcome != Outcome::Connected)
+/// Whether a connect has failed for good; `None` while it is not decided.
+pub(super) fn failed(errno: i32) -> Option<bool> {
+    outcome(errno).map(|outcome| outcome != Outcome::Connected)
 }
 
 /// What an errno of connect(2) means; `None` while it is not decided.

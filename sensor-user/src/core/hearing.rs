@@ -29,7 +29,7 @@ impl Core {
     }
 
     fn answered(&mut self, dns: &Dns, question: &Question, time: u64) {
-        let Some(asker) = self.questions.answered(question, time) else {
+        let Some((asker, asked)) = self.questions.answered(question, time) else {
             return;
         };
         let Some(process) = self.lineage.get(asker).cloned() else {
@@ -43,7 +43,8 @@ impl Core {
                 false => session.unseen.has(&subject),
             };
         });
-        if dns.message.code != 0 || self.responders.may_be(dns.netns, dns.server.ip()) {
+        let own = self.responders.may_be(dns.netns, dns.server.ip(), asked);
+        if dns.message.code != 0 || own {
             return;
         }
         let counts = self.counts(dns, &process);
@@ -73,7 +74,7 @@ impl Core {
         if let Some(ip) = socket.ip
             && socket.port == DNS
         {
-            self.responders.add(socket.netns, ip);
+            self.responders.listens(socket.netns, ip);
         }
     }
 
@@ -102,24 +103,33 @@ impl Core {
             Some(ip) => self.names.look(socket.netns, ip, actor.process, time).names,
             None => Vec::new(),
         };
-        if !names::may_resolve(socket, &names, &self.public_resolvers) {
-            return;
-        }
+        let told = names::may_resolve(socket, &names, &self.public_resolvers);
         let process = self.lineage.acting(actor, time).clone();
-        self.sessions.each_of(&process, |session| match waits {
-            true => session.unseen.connects(actor.process, actor.tid),
-            false => session.unseen.told(),
+        self.sessions.each_of(&process, |session| {
+            let unseen = &mut session.unseen;
+            match waits {
+                true => unseen.connects(actor.process, actor.tid, socket.cookie, told),
+                false if told => unseen.told(),
+                false => {}
+            }
         });
+        if socket.transport == Transport::Udp
+            && socket.port != DNS
+            && socket.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
+        {
+            self.responders.answers(socket.netns, time);
+        }
     }
 
-    /// How a thread's last connect ended.
-    pub(super) fn connect_ended(&mut self, actor: &Actor, errno: i32) {
+    /// How a connect ended.
+    pub(super) fn connect_ended(&mut self, actor: &Actor, cookie: u64, errno: i32) {
         let Some(process) = self.lineage.get(actor.process) else {
             return;
         };
         let failed = connections::failed(errno);
         self.sessions.each_of(process, |session| {
-            session.unseen.connected(actor.process, actor.tid, failed);
+            let unseen = &mut session.unseen;
+            unseen.connected(actor.process, actor.tid, cookie, failed);
         });
     }
 }

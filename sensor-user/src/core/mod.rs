@@ -8,6 +8,7 @@
 
 mod act;
 mod assemble;
+mod chains;
 mod completeness;
 mod connections;
 mod health;
@@ -38,6 +39,7 @@ use crate::names::{Channel, PublicResolvers, Questions, Resolvers, Responders, S
 pub use crate::names::Trust;
 
 use act::{Act, Object};
+use chains::Chains;
 use health::Told;
 use installs::Installs;
 use modes::Modes;
@@ -92,6 +94,7 @@ pub struct Core {
     tally: Tally,
     installs: Installs,
     modes: Modes,
+    chains: Chains,
     start: Rc<Start>,
     started: bool,
     /// Something took parts of the sensor away: from then on nothing is seen whole.
@@ -131,6 +134,7 @@ impl Core {
             tally: Tally::default(),
             installs: Installs::default(),
             modes: Modes::default(),
+            chains: Chains::default(),
             start: Rc::default(),
             started: false,
             tampered: false,
@@ -182,10 +186,14 @@ impl Core {
                 self.lineage.exit(actor, time);
             }
             Body::ExecFailed { .. } => self.tally.exec_failed(),
-            Body::ConnectResult { actor, errno } => {
-                self.connect_ended(actor, *errno);
+            Body::ConnectResult {
+                actor,
+                errno,
+                cookie,
+            } => {
+                self.connect_ended(actor, *cookie, *errno);
                 self.of_process(actor.process, time, |tally| {
-                    tally.connections.ended(actor, *errno)
+                    tally.connections.ended(actor, *cookie, *errno);
                 });
             }
             Body::Dns { actor, dns } => self.hear(actor, dns, time),
@@ -273,7 +281,8 @@ impl Core {
             _ => None,
         };
         let moment = Moment { shape, ..moment };
-        let mut subject = self.subjects.of(&moment, &self.start.host.name);
+        let clock = moment::Clock { start: &self.start };
+        let mut subject = self.subjects.of(&moment, clock);
         act.fill(&mut subject, &moment);
         let start = self.start.clone();
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
@@ -285,9 +294,10 @@ impl Core {
             {
                 hit.suppressed_by = Some("trust".to_owned());
             }
-            if let Some(finding) = self.raise(act, &moment, &subject, &hit) {
-                findings.push(finding);
-            }
+            let raised = self.raise(act, &moment, &subject, &hit);
+            let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
+            findings.extend(raised);
+            findings.extend(chained);
         }
         if let Object::Peer(socket) = &act.object {
             let waits = act.word == EventWord::Connect;
@@ -354,6 +364,7 @@ impl Core {
 
     /// Asks these rules from here on.
     pub fn renew(&mut self, rules: Rc<RuleSet>, trust: Trust) {
+        self.renew_chains(&rules);
         self.rules = rules;
         self.expected = trust.hosts.iter().collect();
         self.trust = trust;

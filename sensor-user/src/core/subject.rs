@@ -9,7 +9,7 @@ use crate::alert::schema::Container;
 use crate::detect::{Category, Field, ProcessFields, Subject};
 use crate::lineage::Node;
 
-use super::moment::Moment;
+use super::moment::{Clock, Moment};
 
 /// How much of an ancestor's command line stands in `AncestorCommandLines`.
 const ANCESTOR_BYTES: usize = 4096;
@@ -53,12 +53,12 @@ impl Subjects {
     }
 
     /// The fields that do not depend on the act.
-    pub(super) fn of(&mut self, moment: &Moment<'_>, computer: &str) -> Subject {
+    pub(super) fn of(&mut self, moment: &Moment<'_>, clock: Clock<'_>) -> Subject {
         let stamp = moment.process.stamp;
         let fields = match self.kept.get(&stamp).filter(|kept| kept.is_of(moment)) {
             Some(kept) => Rc::clone(&kept.fields),
             None => {
-                let (fields, bytes) = build(moment, computer);
+                let (fields, bytes) = build(moment, clock);
                 let fields = Rc::new(fields);
                 if self.kept.len() >= KEPT || self.bytes + bytes > KEPT_BYTES {
                     self.forget();
@@ -81,7 +81,7 @@ impl Subjects {
     }
 }
 
-fn build(moment: &Moment<'_>, computer: &str) -> (ProcessFields, usize) {
+fn build(moment: &Moment<'_>, clock: Clock<'_>) -> (ProcessFields, usize) {
     let process = moment.process;
     let mut subject = ProcessFields::default();
     let mut set = |field, value: Option<Rc<str>>| subject.set(field, value);
@@ -92,6 +92,9 @@ fn build(moment: &Moment<'_>, computer: &str) -> (ProcessFields, usize) {
         set(Field::ContainerImage, image.map(Into::into));
     }
     let context = &process.context;
+    let computer = clock.start.host.name.as_str();
+    let session = clock.entity_id(moment.session());
+    set(Field::SessionId, Some(session.into()));
     set(
         Field::Computer,
         (!computer.is_empty()).then(|| computer.into()),

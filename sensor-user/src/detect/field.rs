@@ -41,7 +41,7 @@ fields! {
     Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
     LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
-    ImageInjected,
+    ImageInjected, SessionId,
     // process_creation; from here on fields of the act.
     Hashes, LogonId,
     // network_connection

@@ -1,27 +1,24 @@
 //! From files to checked rules.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use rsigma_parser::{DiagnosticKind, FilterRule, SigmaRule, parse_sigma_yaml};
-use sha2::{Digest, Sha256};
+use rsigma_parser::{CorrelationRule, DiagnosticKind, FilterRule, SigmaRule, parse_sigma_yaml};
 
+use super::chain::{self, Chain, Definition};
 use super::check::{self, Checked};
 use super::field::Category;
+use super::playbook;
 use super::problem::{LoadErrors, Problem, suggest};
+use super::read::{digest, read};
 use super::rule::{Branch, Playbook, Rule};
 use super::ruleset::Sources;
 use super::yaml::{Node, SourceFile};
-use super::{playbook, shipped};
-
-/// Folders beside rules that hold no rules.
-const NO_RULES: &[&str] = &["tests", "lists", "playbooks"];
 
 /// Everything that was read, without mistakes.
 pub(super) struct Loaded {
     pub(super) rules: Vec<(Rule, SigmaRule, Place)>,
     pub(super) filters: Vec<LoadedFilter>,
+    pub(super) chains: Vec<Chain>,
     pub(super) sha256: String,
 }
 
@@ -48,14 +45,19 @@ impl Place {
 }
 
 /// A document that was checked, and its file.
-struct Document {
-    file: usize,
-    checked: Checked,
+pub(super) struct Document {
+    pub(super) file: usize,
+    pub(super) checked: Checked,
 }
 
-pub(super) fn load(sources: &Sources) -> Result<Loaded, LoadErrors> {
+pub(super) fn load(sources: &Sources, more: &[(String, String)]) -> Result<Loaded, LoadErrors> {
     let mut problems = Vec::new();
-    let files = read(sources, &mut problems);
+    let mut files = read(sources, &mut problems);
+    files.extend(
+        more.iter()
+            .cloned()
+            .map(|(name, text)| SourceFile { name, text }),
+    );
     let mut documents = Vec::new();
     let mut sound = Vec::new();
     let mut readable = Vec::new();
@@ -80,10 +82,12 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, LoadErrors> {
         }
     }
     across(&files, &documents, &mut problems);
+    let chains = chain::resolve(&files, &documents, &mut problems);
 
     let mut parsed = Vec::new();
     for index in readable {
-        let of_file = documents.iter().filter(|document| document.file == index);
+        let of_file = documents.iter().enumerate();
+        let of_file = of_file.filter(|(_, document)| document.file == index);
         let mut found = Vec::new();
         parse(&files[index], of_file, &mut parsed, &mut found);
         // In a file with other mistakes only a key that stands twice is news.
@@ -99,18 +103,20 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, LoadErrors> {
         problems.dedup();
         return Err(LoadErrors(problems));
     }
-    Ok(assemble(&files, &documents, parsed))
+    Ok(assemble(&files, &documents, parsed, &chains))
 }
 
 /// The engine's own parse, after the checks.
 enum Parsed {
     Rule(Checked, usize, Box<SigmaRule>),
     Filter(Checked, usize, Box<FilterRule>),
+    /// With the index of its document.
+    Chain(Checked, usize, Box<CorrelationRule>, usize),
 }
 
 fn parse<'d>(
     file: &SourceFile,
-    documents: impl Iterator<Item = &'d Document>,
+    documents: impl Iterator<Item = (usize, &'d Document)>,
     parsed: &mut Vec<Parsed>,
     problems: &mut Vec<(DiagnosticKind, Problem)>,
 ) {
@@ -121,14 +127,14 @@ fn parse<'d>(
             return problems.push((kind, file.problem_at(1, 1, error.to_string())));
         }
     };
-    let documents: Vec<&Document> = documents.collect();
+    let documents: Vec<(usize, &Document)> = documents.collect();
     for diagnostic in &collection.diagnostics {
         let (line, column) = match diagnostic.location {
             Some(location) => (location.line as usize, location.col as usize),
             None => diagnostic
                 .document
                 .and_then(|at| documents.get(at))
-                .map_or((1, 1), |document| document.checked.at),
+                .map_or((1, 1), |(_, document)| document.checked.at),
         };
         let problem = file.problem_at(line, column, diagnostic.to_string());
         problems.push((diagnostic.kind, problem));
@@ -138,11 +144,15 @@ fn parse<'d>(
     }
     let mut rules = collection.rules.into_iter();
     let mut filters = collection.filters.into_iter();
-    for document in documents {
+    let mut chains = collection.correlations.into_iter();
+    for (index, document) in documents {
         let checked = document.checked.clone();
         let next = if checked.targets.is_some() {
             let filter = filters.next().map(Box::new);
             filter.map(|filter| Parsed::Filter(checked, document.file, filter))
+        } else if checked.chain.is_some() {
+            let chain = chains.next().map(Box::new);
+            chain.map(|chain| Parsed::Chain(checked, document.file, chain, index))
         } else {
             let rule = rules.next().map(Box::new);
             rule.map(|rule| Parsed::Rule(checked, document.file, rule))
@@ -183,6 +193,13 @@ fn across(files: &[SourceFile], documents: &[Document], problems: &mut Vec<Probl
                     problem.suggestion = suggest(&target.name, names);
                     problems.push(problem);
                 }
+                Some(rule) if rule.checked.chain.is_some() => {
+                    let message = format!(
+                        "`{}` is a correlation: filter the rules that it lists",
+                        target.name
+                    );
+                    problems.push(file.problem_at(target.at.0, target.at.1, message));
+                }
                 Some(rule) if rule.checked.category != document.checked.category => {
                     let message = format!(
                         "`{}` is a rule of another category than this filter",
@@ -206,18 +223,28 @@ fn named<'d>(documents: &'d [Document], name: &str) -> Option<&'d Document> {
     })
 }
 
-fn assemble(files: &[SourceFile], documents: &[Document], parsed: Vec<Parsed>) -> Loaded {
+fn assemble(
+    files: &[SourceFile],
+    documents: &[Document],
+    parsed: Vec<Parsed>,
+    definitions: &BTreeMap<usize, Definition>,
+) -> Loaded {
     let mut loaded = Loaded {
         rules: Vec::new(),
         filters: Vec::new(),
+        chains: Vec::new(),
         sha256: digest(files),
     };
     let place = |file: usize, checked: &Checked| Place {
         file: files[file].clone(),
         at: checked.at,
     };
+    let mut correlations = Vec::new();
     for parsed in parsed {
         match parsed {
+            Parsed::Chain(checked, file, sigma, index) => {
+                correlations.extend(definitions.get(&index).map(|d| (checked, file, sigma, d)));
+            }
             Parsed::Rule(checked, file, sigma) => {
                 let at = place(file, &checked);
                 let rule = rule(checked, &files[file].name, &sigma);
@@ -239,7 +266,35 @@ fn assemble(files: &[SourceFile], documents: &[Document], parsed: Vec<Parsed>) -
             }),
         }
     }
+    for (checked, file, sigma, definition) in correlations {
+        let last = last_link(definition, documents, definitions);
+        let last = loaded
+            .rules
+            .iter()
+            .find(|(rule, ..)| Some(&*rule.id) == last);
+        if let Some((last, ..)) = last {
+            let file = &files[file].name;
+            let chain = chain::assemble(checked, file, *sigma, definition.clone(), last);
+            loaded.chains.push(chain);
+        }
+    }
     loaded
+}
+
+/// The id of the rule that a chain ends with. A correlation may be a link of another, never of itself.
+fn last_link<'d>(
+    definition: &'d Definition,
+    documents: &[Document],
+    definitions: &'d BTreeMap<usize, Definition>,
+) -> Option<&'d str> {
+    let last = definition.members.last()?;
+    let nested = definitions
+        .iter()
+        .find(|(at, _)| documents[**at].checked.id == *last);
+    match nested {
+        Some((_, nested)) => last_link(nested, documents, definitions),
+        None => Some(last),
+    }
 }
 
 fn rule(checked: Checked, file: &str, sigma: &SigmaRule) -> Rule {
@@ -310,79 +365,4 @@ fn as_rule(filter: FilterRule) -> SigmaRule {
         scope: Vec::new(),
         custom_attributes: Default::default(),
     }
-}
-
-/// Names and texts, each with its length, so that moving a byte between them shows.
-fn digest(files: &[SourceFile]) -> String {
-    let mut hasher = Sha256::new();
-    for file in files {
-        for part in [&file.name, &file.text] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-    }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn read(sources: &Sources, problems: &mut Vec<Problem>) -> Vec<SourceFile> {
-    let mut files = Vec::new();
-    if sources.shipped {
-        files.extend(shipped::documents().map(|(name, text)| SourceFile {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        }));
-    }
-    for path in sources.rule_dirs.iter().chain(&sources.filter_dirs) {
-        let mut found = Vec::new();
-        if let Err((path, error)) = rule_files(path, &mut found) {
-            problems.push(unreadable(&path, &error));
-        }
-        found.sort();
-        for path in found {
-            let text = fs::read(&path).and_then(|bytes| {
-                String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
-            });
-            match text {
-                Ok(text) => files.push(SourceFile {
-                    name: path.display().to_string(),
-                    text,
-                }),
-                Err(error) => problems.push(unreadable(&path, &error)),
-            }
-        }
-    }
-    files
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    let file = SourceFile {
-        name: path.display().to_string(),
-        text: String::new(),
-    };
-    file.problem_at(1, 1, format!("can't be read: {error}"))
-}
-
-fn rule_files(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), (PathBuf, std::io::Error)> {
-    let failed = |error| (path.to_owned(), error);
-    if !fs::metadata(path).map_err(failed)?.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let child = entry.path();
-        if entry.file_type().map_err(failed)?.is_dir() {
-            if !NO_RULES.iter().any(|skip| name == *skip) {
-                rule_files(&child, found)?;
-            }
-        } else if child.extension().is_some_and(|e| e == "yml" || e == "yaml") {
-            found.push(child);
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rsigma_eval::{CompiledRule, Engine, MatchDetailLevel, compile_rule, evaluate_rule};
 
+use super::chain::Chain;
 use super::field::Category;
 use super::problem::LoadErrors;
 use super::rule::{Hit, Matched, Rule};
@@ -47,6 +48,9 @@ pub struct RuleSet {
     /// Says of most events that no rule can match, so that the engine need not be asked.
     screen: Screen,
     filters: Vec<Filter>,
+    chains: Vec<Chain>,
+    /// Of each rule, the chains it is a link of, and where in them.
+    links: HashMap<String, Vec<(usize, usize)>>,
     sha256: String,
     watch: Vec<Vec<WatchEntry>>,
 }
@@ -64,18 +68,31 @@ impl std::fmt::Debug for RuleSet {
 impl RuleSet {
     /// Reads and checks everything; all mistakes of all files at once.
     pub fn load(sources: &Sources) -> Result<Self, LoadErrors> {
-        let loaded = load::load(sources)?;
+        Self::load_with(sources, &[])
+    }
+
+    /// The same with more files, each a name and its text.
+    pub fn load_with(sources: &Sources, more: &[(String, String)]) -> Result<Self, LoadErrors> {
+        let loaded = load::load(sources, more)?;
         let mut set = Self {
             rules: Vec::new(),
             by_id: HashMap::new(),
             engines: Category::ALL.iter().map(|_| Engine::new()).collect(),
             screen: Screen::default(),
             filters: Vec::new(),
+            chains: loaded.chains,
+            links: HashMap::new(),
             sha256: loaded.sha256,
             watch: Vec::new(),
         };
         for engine in &mut set.engines {
             engine.set_match_detail(MatchDetailLevel::Summary);
+        }
+        for (at, chain) in set.chains.iter().enumerate() {
+            for (position, member) in chain.definition.members.iter().enumerate() {
+                let links = set.links.entry(member.clone()).or_default();
+                links.push((at, position));
+            }
         }
         let mut problems = Vec::new();
         for category in Category::ALL {
@@ -123,6 +140,15 @@ impl RuleSet {
     /// Takes a rule out of use: it raises nothing and has nothing watched. Whether there is one of
     /// this id that was in use.
     pub fn disable(&mut self, id: &str) -> bool {
+        if let Some(chain) = self.chains.iter().position(|chain| chain.rule.id == id) {
+            let mut used = false;
+            for links in self.links.values_mut() {
+                let before = links.len();
+                links.retain(|(at, _)| *at != chain);
+                used |= links.len() < before;
+            }
+            return used;
+        }
         let Some(index) = self.by_id.remove(id) else {
             return false;
         };
@@ -193,6 +219,25 @@ impl RuleSet {
     /// Every rule, in the order of loading.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// Every correlation, in the order of loading.
+    pub fn chains(&self) -> &[Chain] {
+        &self.chains
+    }
+
+    /// The chains in use that a rule's or a correlation's matches are links of, each with the
+    /// position of the link among its members.
+    pub fn chains_of(&self, id: &str) -> impl Iterator<Item = (&Chain, usize)> {
+        let links = self.links.get(id).into_iter().flatten();
+        links.map(|&(at, position)| (&self.chains[at], position))
+    }
+
+    /// Every rule and every correlation, as alerts name them.
+    pub fn described(&self) -> impl Iterator<Item = &Rule> {
+        self.rules
+            .iter()
+            .chain(self.chains.iter().map(|chain| &chain.rule))
     }
 
     /// Every filter.

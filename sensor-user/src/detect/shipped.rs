@@ -18,3 +18,8 @@ pub(super) fn documents() -> impl Iterator<Item = (&'static str, &'static str)> 
         .copied()
         .filter(|(name, _)| !matches!(name.split('/').next(), Some("lists" | "playbooks")))
 }
+
+/// The recorded attacks: the file name of the rule that each was recorded for, and the capture.
+pub fn captures() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CAPTURES.iter().copied()
+}

@@ -26,6 +26,16 @@ use process::Views;
 
 use crate::event::{Body, Event, Manifest, Place, ProcessKey, Resolver, Text};
 
+/// Whether files of other users' processes can be read at all: a sandbox may refuse a call, silently.
+pub fn works() -> Result<(), String> {
+    process::probe().map_err(|(what, error)| {
+        format!(
+            "files of watched processes can't be read ({what}: {}): many packages will have no name",
+            error.desc()
+        )
+    })
+}
+
 /// Adds to a run's events what only the edge can know.
 #[derive(Debug, Default)]
 pub struct Edge {

@@ -192,6 +192,14 @@ pub(super) fn resolve(root: &OwnedFd, path: &Path, flags: OFlag) -> nix::Result<
     )
 }
 
+/// Tries on the first process what is done with every one.
+pub(super) fn probe() -> Result<(), (&'static str, nix::Error)> {
+    let held = Held::of_pid(1).ok_or(("/proc/1", nix::Error::ESRCH))?;
+    let root = held.root().map_err(|error| ("/proc/1/root", error))?;
+    let folder = resolve(&root, Path::new("/"), OFlag::O_DIRECTORY);
+    folder.map(drop).map_err(|error| ("openat2", error))
+}
+
 /// Reads a regular file below `root`, unless it is larger than `limit`. A FIFO, a device or a
 /// folder in its place gives nothing and waits for nobody.
 pub(super) fn read_regular(root: &OwnedFd, path: &Path, limit: u64) -> Option<Vec<u8>> {

@@ -29,6 +29,7 @@ pub use accounting::{Count, Counters, Kinds};
 pub use argument::arguments;
 pub use dns::{Dns, DnsAnswer, DnsData, DnsMessage, DnsQuestion, Registry, Resolver};
 pub use read::event as from_line;
+use socket::is_zero;
 pub use socket::{Socket, Transport};
 pub use text::{BadEscape, Text};
 pub use watch::{KEY_BYTES, Operations, WatchEntry, WatchKey, WatchSet};
@@ -75,8 +76,14 @@ pub enum Body {
     },
     /// connect(2), before it is made.
     Connect { actor: Actor, socket: Socket },
-    /// How the connect that this thread made last ended: 0, or an errno.
-    ConnectResult { actor: Actor, errno: i32 },
+    /// How a connect ended: 0, or an errno. Without a cookie, by the call's result: the connect that
+    /// this thread made last.
+    ConnectResult {
+        actor: Actor,
+        errno: i32,
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cookie: u64,
+    },
     /// A datagram to an address, on a socket that is not connected.
     Send { actor: Actor, socket: Socket },
     /// A name was asked for, or told, on a socket that the actor connected or sent from.

@@ -22,7 +22,7 @@ pub fn event(line: &[u8]) -> serde_json::Result<Event> {
 }
 
 macro_rules! quick {
-    ($($kind:literal => $body:ident { $($field:ident: $form:ty),* }),* $(,)?) => {
+    ($($kind:literal => $body:ident { $($(#[$how:meta])* $field:ident: $form:ty),* }),* $(,)?) => {
         fn quick(line: &[u8]) -> Option<Event> {
             match kind(line)? {
                 b"counters" => counters(line),
@@ -33,7 +33,7 @@ macro_rules! quick {
                         cpu: u32,
                         sequence: u64,
                         event: &'l [u8],
-                        $($field: $form),*
+                        $($(#[$how])* $field: $form),*
                     }
                     let line: Line<'_> = serde_json::from_slice(line).ok()?;
                     // What was found first need not have been the line's own.
@@ -55,7 +55,7 @@ quick! {
     b"exec" => Exec { actor: ActorLine, exec: Box<Exec> },
     b"exit" => Exit { actor: ActorLine, status: i32 },
     b"connect" => Connect { actor: ActorLine, socket: Socket },
-    b"connect_result" => ConnectResult { actor: ActorLine, errno: i32 },
+    b"connect_result" => ConnectResult { actor: ActorLine, errno: i32, #[serde(default)] cookie: u64 },
     b"open" => Open { actor: ActorLine, open: OpenLine },
     b"rename" => Rename { actor: ActorLine, from: Place, to: Place, errno: i32 },
     b"chmod" => Chmod { actor: ActorLine, place: Place, mode: u32, errno: i32 },

@@ -29,7 +29,7 @@ pub struct Socket {
     pub observed: Observed,
 }
 
-fn is_zero(number: &u64) -> bool {
+pub(super) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

@@ -180,7 +180,11 @@ impl Stage {
                 observed: super::Observed::Kernel,
             },
         });
-        self.push(Body::ConnectResult { actor, errno });
+        self.push(Body::ConnectResult {
+            actor,
+            errno,
+            cookie: 0,
+        });
     }
 
     pub(crate) fn open(

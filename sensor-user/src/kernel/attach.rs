@@ -28,7 +28,7 @@ pub(super) fn all(
                 };
                 let mut status = HookStatus {
                     kind: kind.name,
-                    optional: kind.need == Need::IfPresent,
+                    optional: kind.need.is_optional(),
                     chosen: None,
                     refused: Vec::new(),
                 };
@@ -108,6 +108,14 @@ fn attach_one(
             let cgroup = cgroup.as_ref().map_err(Clone::clone)?;
             p.load()
                 .and_then(|()| p.attach(cgroup, CgroupAttachMode::Single))
+                .map(drop)
+        }
+        (AyaProgram::CgroupSkb(p), Place::Cgroup) => {
+            let cgroup = cgroup.as_ref().map_err(Clone::clone)?;
+            let way = *p.expected_attach_type();
+            let way = way.ok_or_else(|| format!("program {} goes nowhere", program.name))?;
+            p.load()
+                .and_then(|()| p.attach(cgroup, way, CgroupAttachMode::Single))
                 .map(drop)
         }
         _ => return Err(format!("program {} is of another type", program.name)),

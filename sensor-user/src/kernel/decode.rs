@@ -1,5 +1,6 @@
 //! From the wire format to events. What can't be read is an error, never a guess.
 
+mod dns;
 mod exec;
 mod network;
 mod path;
@@ -10,6 +11,7 @@ use sensor_ebpf::abi::{Header, file, kind, network as wire, process, uring};
 use thiserror::Error;
 use zerocopy::FromBytes;
 
+use dns::dns;
 pub(super) use exec::Detail;
 use exec::{exec_detail, exec_small};
 use network::{connect_exit, peer_body};
@@ -88,7 +90,17 @@ fn decode_kind(kind: u32, bytes: &[u8], connects: bool) -> Option<Vec<Record>> {
             )
         }
         kind::EXEC_DETAIL => return Some(vec![Record::Detail(exec_detail(bytes)?)]),
-        kind::CONNECT | kind::SEND | kind::RAW_SOCKET => {
+        kind::DNS => return dns(bytes),
+        kind::CONNECT_STATE => {
+            let (state, _) = wire::ConnectState::read_from_prefix(bytes).ok()?;
+            let body = Body::ConnectResult {
+                actor: actor(&state.header),
+                errno: state.errno as i32,
+                cookie: state.cookie,
+            };
+            (state.header, body)
+        }
+        kind::CONNECT | kind::SEND | kind::RAW_SOCKET | kind::LISTEN => {
             let (peer, _) = wire::Peer::read_from_prefix(bytes).ok()?;
             (peer.header, peer_body(kind, &peer)?)
         }

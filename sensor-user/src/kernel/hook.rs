@@ -46,8 +46,17 @@ pub(super) enum Need {
     Lineage,
     /// Some events are not seen, so no session is complete.
     Events,
+    /// Events are seen without the names of their destinations, which are then unknown.
+    Names,
     /// The kernel may not have the facility at all, and then nothing is missed.
     IfPresent,
+}
+
+impl Need {
+    /// All that a session is complete with is seen without it.
+    pub(super) fn is_optional(self) -> bool {
+        matches!(self, Need::Names | Need::IfPresent)
+    }
 }
 
 /// What became of a kind's hooks.
@@ -55,7 +64,7 @@ pub(super) enum Need {
 pub struct HookStatus {
     /// The event kind.
     pub kind: &'static str,
-    /// The kernel may lack what the kind is about, and then nothing is missed.
+    /// Without it nothing is missed: the kernel lacks what the kind is about, or it only adds names.
     pub optional: bool,
     /// The hook in use.
     pub chosen: Option<String>,
@@ -160,6 +169,32 @@ pub(super) const KINDS: &[Kind] = &[
         }],
     },
     Kind {
+        name: "tcp_state",
+        need: Need::Events,
+        hooks: &[
+            Hook {
+                name: "BTF tracepoint inet_sock_set_state",
+                programs: &[program("state_btf", Place::Btf("inet_sock_set_state"))],
+            },
+            Hook {
+                name: "raw tracepoint inet_sock_set_state",
+                programs: &[program("state_raw", Place::Raw("inet_sock_set_state"))],
+            },
+        ],
+    },
+    Kind {
+        name: DNS,
+        need: Need::Names,
+        hooks: &[Hook {
+            name: "cgroup ingress, egress and sock_release",
+            programs: &[
+                program("dns_release", Place::Cgroup),
+                program("dns_ingress", Place::Cgroup),
+                program("dns_egress", Place::Cgroup),
+            ],
+        }],
+    },
+    Kind {
         name: "open",
         need: Need::Events,
         hooks: &[Hook {
@@ -236,3 +271,6 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// Stands in for the cgroup hooks where they can't be had.
 pub(super) const CONNECT_FALLBACK: &str = "connect's syscall exit tracepoint";
+
+/// The kind without which destinations have no names.
+pub const DNS: &str = "dns";

@@ -20,7 +20,7 @@ mod tracefs;
 mod watch;
 
 pub use error::SensorError;
-pub use hook::HookStatus;
+pub use hook::{DNS, HookStatus};
 pub use memory::give_back;
 pub use running::Running;
 pub use sensor::{HookPreference, Sensor, SensorConfig, prepare};

@@ -75,14 +75,23 @@ pub fn may_resolve(socket: &Socket, names: &[Rc<str>], public: &PublicResolvers)
     }
 }
 
+#[derive(Debug)]
+struct Waiting {
+    process: ProcessKey,
+    /// As long as its call has not ended.
+    thread: Option<u32>,
+    /// 0 where unknown.
+    cookie: u64,
+}
+
 /// What one session did that may have told it names unseen.
 #[derive(Debug, Default)]
 pub struct Unseen {
     certain: bool,
     /// It can make up answers: a raw socket sends packets in anybody's name.
     pub forges: bool,
-    /// Connects whose result is not known, by thread.
-    waiting: Vec<(ProcessKey, u32)>,
+    /// Connects whose result is not known.
+    waiting: Vec<Waiting>,
     /// What was asked and whose answer was not seen whole.
     unfinished: HashSet<(Rc<str>, u16)>,
 }
@@ -95,23 +104,47 @@ impl Unseen {
         self.unfinished.clear();
     }
 
-    /// A thread connects to where names may be asked for.
-    pub fn connects(&mut self, process: ProcessKey, thread: u32) {
-        if self.certain {
+    /// A thread connects; `told` if to where names may be asked for.
+    pub fn connects(&mut self, process: ProcessKey, thread: u32, cookie: u64, told: bool) {
+        for earlier in &mut self.waiting {
+            if (earlier.process, earlier.thread) == (process, Some(thread)) {
+                earlier.thread = None;
+            }
+        }
+        if self.certain || !told {
             return;
         }
-        self.waiting.push((process, thread));
+        self.waiting.push(Waiting {
+            process,
+            thread: Some(thread),
+            cookie,
+        });
         if self.waiting.len() > MOST {
             self.told();
         }
     }
 
-    /// How the last connect of a thread ended; `failed` for good, or not.
-    pub fn connected(&mut self, process: ProcessKey, thread: u32, failed: bool) {
-        let before = self.waiting.len();
-        self.waiting.retain(|waiting| *waiting != (process, thread));
-        if self.waiting.len() < before && !failed {
-            self.told();
+    /// How a connect ended: of the socket with this cookie, or without one of the connect that the thread
+    /// made last. `failed` is `None` where that is not decided.
+    pub fn connected(
+        &mut self,
+        process: ProcessKey,
+        thread: u32,
+        cookie: u64,
+        failed: Option<bool>,
+    ) {
+        let found = self.waiting.iter().position(|connect| match cookie {
+            0 => (connect.process, connect.thread) == (process, Some(thread)),
+            _ => connect.cookie == cookie,
+        });
+        let Some(at) = found else {
+            return;
+        };
+        match failed {
+            Some(true) => _ = self.waiting.swap_remove(at),
+            // Its socket will tell.
+            None if self.waiting[at].cookie != 0 => self.waiting[at].thread = None,
+            None | Some(false) => self.told(),
         }
     }
 
@@ -189,14 +222,32 @@ mod tests {
 
     #[test]
     fn a_connect_that_failed_told_nothing() {
-        let (process, mut unseen) = (ProcessKey { pid: 1, start: 1 }, Unseen::default());
-        unseen.connects(process, 1);
-        assert!(!unseen.is_nothing());
-        unseen.connected(process, 2, false);
-        unseen.connected(process, 1, true);
-        assert!(unseen.is_nothing());
-        unseen.connects(process, 1);
-        unseen.connected(process, 1, false);
+        let process = ProcessKey { pid: 1, start: 1 };
+        let after = |results: &[(u32, u64, Option<bool>)]| {
+            let mut unseen = Unseen::default();
+            unseen.connects(process, 1, 9, true);
+            for (thread, cookie, failed) in results {
+                unseen.connected(process, *thread, *cookie, *failed);
+            }
+            unseen.is_nothing()
+        };
+        assert!(!after(&[]));
+        assert!(after(&[(1, 0, Some(true))]));
+        assert!(!after(&[(2, 0, Some(true))]));
+        assert!(!after(&[(1, 0, Some(false))]));
+        // One that does not block: its socket tells.
+        assert!(!after(&[(1, 0, None)]));
+        assert!(after(&[(1, 0, None), (1, 9, Some(true))]));
+        assert!(!after(&[(1, 0, None), (1, 9, Some(false))]));
+    }
+
+    #[test]
+    fn the_failure_of_a_later_connect_is_not_that_of_one_that_is_under_way() {
+        let process = ProcessKey { pid: 1, start: 1 };
+        let mut unseen = Unseen::default();
+        unseen.connects(process, 1, 9, true);
+        unseen.connects(process, 1, 10, false);
+        unseen.connected(process, 1, 0, Some(true));
         assert!(!unseen.is_nothing());
     }
 

@@ -80,10 +80,10 @@ impl Questions {
         dropped
     }
 
-    /// Who asked what this answers. A second answer to it has no question any more.
-    pub fn answered(&mut self, question: &Question, time: u64) -> Option<ProcessKey> {
+    /// Who asked what this answers, and when. A second answer to it has no question any more.
+    pub fn answered(&mut self, question: &Question, time: u64) -> Option<(ProcessKey, u64)> {
         let (asker, asked) = self.open.remove(question)?;
-        (time.saturating_sub(asked) <= LIFETIME).then_some(asker)
+        (time.saturating_sub(asked) <= LIFETIME).then_some((asker, asked))
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         let mut questions = Questions::default();
         questions.ask(question(1), NODE, 0);
         assert_eq!(questions.answered(&question(2), 1), None);
-        assert_eq!(questions.answered(&question(1), 1), Some(NODE));
+        assert_eq!(questions.answered(&question(1), 1), Some((NODE, 0)));
         assert_eq!(questions.answered(&question(1), 2), None);
         questions.ask(question(1), NODE, 3);
         assert_eq!(questions.answered(&question(1), LIFETIME + 4), None);
@@ -205,7 +205,7 @@ mod tests {
         assert!(!questions.ask(question(0), NODE, 9_000));
         assert!(questions.ask(question(60_000), NODE, 9_001));
         assert_eq!(questions.answered(&question(1), 9_002), None);
-        assert_eq!(questions.answered(&question(0), 9_002), Some(NODE));
+        assert_eq!(questions.answered(&question(0), 9_002), Some((NODE, 9_000)));
         assert!(questions.order.len() <= MOST);
     }
 }

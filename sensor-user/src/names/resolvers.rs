@@ -122,27 +122,39 @@ impl Resolvers {
     }
 }
 
-/// Addresses on which watched processes answer questions themselves.
+/// Where watched processes may answer questions themselves.
 #[derive(Debug, Default)]
 pub struct Responders {
-    known: HashSet<(u64, IpAddr)>,
+    listening: HashSet<(u64, IpAddr)>,
+    /// When one last sent a datagram to this host, by namespace. Who answers on a socket that is bound
+    /// and not connected is seen by nothing else.
+    sent: HashMap<u64, u64>,
 }
 
 impl Responders {
     /// A watched process listens there.
-    pub fn add(&mut self, netns: u64, ip: IpAddr) {
-        if self.known.len() < SESSIONS {
-            self.known.insert((netns, ip.to_canonical()));
+    pub fn listens(&mut self, netns: u64, ip: IpAddr) {
+        if self.listening.len() < SESSIONS {
+            self.listening.insert((netns, ip.to_canonical()));
         }
     }
 
-    /// Whether a watched process may be the one that answers there.
-    pub fn may_be(&self, netns: u64, server: IpAddr) -> bool {
+    /// A watched process sends a datagram to a loopback address, and not as a question.
+    pub fn answers(&mut self, netns: u64, time: u64) {
+        if self.sent.len() < SESSIONS || self.sent.contains_key(&netns) {
+            self.sent.insert(netns, time);
+        }
+    }
+
+    /// Whether a watched process may be the one that answered there what was asked at that time.
+    pub fn may_be(&self, netns: u64, server: IpAddr, asked: u64) -> bool {
         let server = server.to_canonical();
-        self.known.len() >= SESSIONS
-            || self.known.iter().any(|(there, ip)| {
-                let everywhere = ip.is_unspecified();
-                (*there == netns || *there == 0 || netns == 0) && (*ip == server || everywhere)
+        let full = self.listening.len() >= SESSIONS || self.sent.len() >= SESSIONS;
+        let sent = self.sent.get(&netns).is_some_and(|sent| *sent >= asked);
+        full || (sent && server.is_loopback())
+            || self.listening.iter().any(|(there, ip)| {
+                let here = *there == netns || *there == 0 || netns == 0;
+                here && (*ip == server || ip.is_unspecified())
             })
     }
 }

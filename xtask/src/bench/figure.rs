@@ -35,6 +35,7 @@ impl FromIterator<f64> for Sample {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unit {
     Ratio,
+    Percent,
     Seconds,
     Milliseconds,
     Nanoseconds,
@@ -47,6 +48,7 @@ impl Unit {
     pub(super) fn show(self, value: f64) -> String {
         match self {
             Unit::Ratio => format!("× {value:.3}"),
+            Unit::Percent => format!("{value:.1} %"),
             Unit::Seconds => format!("{value:.2} s"),
             Unit::Milliseconds => format!("{value:.1} ms"),
             Unit::Nanoseconds if value.abs() >= 10_000.0 => format!("{:.1} µs", value / 1_000.0),

@@ -38,6 +38,9 @@ const AUDITED: [&str; 8] = [
     "-k",
     "bench",
 ];
+/// Once audit was enabled, the kernel gives every new process a context until the next boot, and with
+/// it each system call a slower way. This makes it as it is on a machine that never had an auditd.
+const NO_CONTEXT: [&str; 2] = ["-a", "never,task"];
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Whoever watches has caught up by then.
 const SETTLED: Duration = Duration::from_millis(300);
@@ -116,6 +119,26 @@ impl Watcher {
     }
 }
 
+/// No process has an audit context, but beside auditd. Until this is dropped.
+#[derive(Debug)]
+pub(super) struct WithoutAudit(bool);
+
+impl WithoutAudit {
+    pub(super) fn begin() -> Self {
+        let is_ours = Watcher::Auditd.missing().is_none();
+        Self(is_ours && auditctl(&NO_CONTEXT).is_ok())
+    }
+}
+
+impl Drop for WithoutAudit {
+    fn drop(&mut self) {
+        if self.0 {
+            let [_, list] = NO_CONTEXT;
+            let _ = auditctl(&["-d", list]);
+        }
+    }
+}
+
 /// Somebody who watches. Ends when dropped.
 pub(super) struct Watching<'s> {
     stage: &'s Stage,
@@ -184,6 +207,7 @@ impl Drop for Watching<'_> {
         if self.watcher == Watcher::Auditd {
             let _ = auditctl(&["-D"]);
             let _ = auditctl(&["-e", "0"]);
+            let _ = auditctl(&NO_CONTEXT);
         }
         if let Some(mut child) = self.child.take() {
             let signal = match self.watcher {

@@ -202,17 +202,16 @@ impl Writer {
                     .then(|| jobs.try_recv().ok())
                     .flatten();
             }
-            self.keep(&entries);
-            if let (Some(snapshot), Some(store)) = (snapshot, &self.store) {
-                let written = snapshot.write(store.folder());
-                self.outcome(written.err().map(|error| error.to_string()));
+            let kept = self.keep(&entries);
+            if let (Some(snapshot), Some(store)) = (snapshot, &self.store)
+                && let Err(error) = snapshot.write(store.folder())
+            {
+                self.outcome(Some(error.to_string()));
             }
             for sender in waiting {
                 let _ = sender.send(());
             }
-            if !entries.is_empty()
-                && let Some(store) = &mut self.store
-            {
+            if kept && let Some(store) = &mut self.store {
                 let synced = store.sync();
                 self.outcome(synced.err().map(|error| error.to_string()));
             }
@@ -232,16 +231,18 @@ impl Writer {
         }
     }
 
-    fn keep(&mut self, entries: &[Entry]) {
+    /// Whether there was something, and all of it was written.
+    fn keep(&mut self, entries: &[Entry]) -> bool {
         if entries.is_empty() {
-            return;
+            return false;
         }
         if self.store.is_none() {
             // The disk may be writable by now.
             self.open();
         }
         let Some(store) = &mut self.store else {
-            return self.missing(entries);
+            self.missing(entries);
+            return false;
         };
         let kept = store.append(entries);
         self.figures.bytes.store(store.bytes(), Ordering::Relaxed);
@@ -249,14 +250,14 @@ impl Writer {
             // Too much for a small store at once.
             Err(StoreError::TooLarge { .. }) if entries.len() > 1 => {
                 let (first, second) = entries.split_at(entries.len() / 2);
-                self.keep(first);
-                self.keep(second);
+                self.keep(first) & self.keep(second)
             }
             Err(error) => {
                 self.outcome(Some(error.to_string()));
                 self.missing(entries);
+                false
             }
-            Ok(()) => self.outcome(None),
+            Ok(()) => true,
         }
     }
 

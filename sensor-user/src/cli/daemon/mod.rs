@@ -46,7 +46,9 @@ use super::{NO_PRIVILEGES, USAGE};
 use crate::control::wire::Hook;
 use crate::control::{Control, Limits as ClientLimits, Runs, SOCKET, Socket};
 use crate::core::Core;
+use crate::edge;
 use crate::event::WatchSet;
+use crate::health::Code;
 use crate::kernel::{Sensor, SensorError, prepare};
 use crate::sink::JOURNAL_SOCKET;
 use crate::state::FOLDER;
@@ -194,6 +196,9 @@ fn watch(args: DaemonArgs) -> Result<(), DaemonError> {
             service.flow.failing(trouble.to_string());
             Earlier::default()
         });
+        if let Err(cause) = edge::works() {
+            service.flow.health(Code::ReadRefused, cause, None);
+        }
         service.listen(policy.watch);
         Ok(service.run(signals, earlier).await?)
     });

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::state::Entry;
+use crate::health::Code;
+use crate::state::{Entry, Record};
 
 /// What was not kept and is not told of yet. The loop and the store's thread share it.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +30,7 @@ impl Unkept {
             to: entry.at,
         });
         gap.records += 1;
-        gap.from = gap.from.min(entry.at);
+        gap.from = gap.from.min(entry.at).min(told_of(entry));
         gap.to = gap.to.max(entry.at);
     }
 
@@ -60,6 +61,17 @@ impl Gap {
         let (from, to) = (time(self.from), time(self.to));
         format!("{} records from {from} to {to} were not kept", self.records)
     }
+}
+
+/// From when on something was missing by what this record would have told, had it been kept.
+fn told_of(entry: &Entry) -> i64 {
+    let since = match &entry.record {
+        Record::Health(health) if health.code == Code::RecordsLost => health.since.as_deref(),
+        _ => None,
+    };
+    let since = since.and_then(|since| since.parse::<Timestamp>().ok());
+    let since = since.and_then(|since| i64::try_from(since.as_nanosecond()).ok());
+    since.unwrap_or(entry.at)
 }
 
 fn time(at: i64) -> String {

@@ -15,7 +15,7 @@ use super::run::wire::Hook;
 use super::{daemon, print};
 use crate::alert::escape::terminal;
 use crate::event::WatchSet;
-use crate::kernel::Sensor;
+use crate::kernel::{DNS, Sensor};
 
 /// Say what can be watched on this machine, and what is missing
 #[derive(Debug, Args)]
@@ -188,7 +188,10 @@ fn hook_check(hook: &Hook) -> Check {
         None if hook.optional => Check::note(
             &name,
             refused.join("; "),
-            "nothing, if this kernel is built without it",
+            match hook.kind.as_str() {
+                DNS => "destinations will have no names; mend what is missing above",
+                _ => "nothing, if this kernel is built without it",
+            },
         ),
         None => Check::missing(
             &name,

@@ -3,12 +3,11 @@
 use serde::Serialize;
 
 use crate::detect::Rule;
-use crate::event::WatchEntry;
 
 const COLUMNS: usize = 80;
 
-/// The page, ending in a newline.
-pub(super) fn page(rule: &Rule, watch: &[WatchEntry]) -> String {
+/// The page, ending in a newline; `facts` say what the rule looks at.
+pub(super) fn page(rule: &Rule, facts: &[(&str, String)]) -> String {
     let mut page = Page(String::new());
     page.paragraph("", &rule.title);
     page.blank();
@@ -22,12 +21,10 @@ pub(super) fn page(rule: &Rule, watch: &[WatchEntry]) -> String {
         ),
     );
     page.field("branch", &word(&rule.branch));
-    page.field("events", rule.category.name());
     page.field("file", &rule.file);
     page.field("tags", &rule.tags.join(", "));
-    if !watch.is_empty() {
-        let keys: Vec<_> = watch.iter().map(|entry| super::key(&entry.key)).collect();
-        page.field("watches", &keys.join(", "));
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        page.field(name, value);
     }
     if !rule.description.is_empty() {
         page.blank();

@@ -109,13 +109,18 @@ fn the_outcome_of_a_connect_replaces_the_attempt() {
     stage.connect(python, "10.0.0.1", 5432, 111);
     // Not decided yet, then it is.
     stage.connect(python, "10.0.0.2", 5432, 115);
-    stage.push(Body::ConnectResult { actor, errno: 0 });
+    stage.push(Body::ConnectResult {
+        actor,
+        errno: 0,
+        cookie: 0,
+    });
     stage.connect(python, "10.0.0.3", 5432, 115);
     // A result without a connect is nobody's.
     let other = crate::event::Actor { tid: 9, ..actor };
     stage.push(Body::ConnectResult {
         actor: other,
         errno: 0,
+        cookie: 0,
     });
     let report = play(&stage).report;
     let seen: Vec<_> = report

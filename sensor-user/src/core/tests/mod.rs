@@ -1,6 +1,7 @@
 //! The core from events to findings, with rules of its own, so that tuning the shipped ones leaves
 //! these tests alone.
 
+mod chains;
 mod daemon;
 mod findings;
 mod names;

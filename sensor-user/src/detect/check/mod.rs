@@ -2,30 +2,37 @@
 //! positions. The engine itself accepts unknown fields, misspelt levels and unknown keys.
 
 mod condition;
+mod correlation;
 mod detection;
 mod extension;
+mod metadata;
 
 use super::field::Category;
 use super::problem::{Problem, suggest};
 use super::rule::{Branch, Confidence, Level, Playbook};
 use super::yaml::{Data, Node, SourceFile};
 
+pub(super) use correlation::{Correlation, Kind};
+
 /// What a document says that the engine's own parse does not tell.
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
     pub(super) id: String,
+    pub(super) name: Option<String>,
     pub(super) title: String,
     pub(super) category: Option<Category>,
     pub(super) level: Level,
     pub(super) extension: Extension,
     /// The names in a filter's `rules`; `None` for a rule.
     pub(super) targets: Option<Vec<Target>>,
+    /// Of a correlation rule.
+    pub(super) chain: Option<Correlation>,
     /// Where the document begins, and its `id`.
     pub(super) at: (usize, usize),
     pub(super) id_at: (usize, usize),
 }
 
-/// One rule that a filter names.
+/// A rule that a filter or a correlation names, or a field, and where.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) name: String,
@@ -42,51 +49,6 @@ pub(super) struct Extension {
 
 /// Where a rule says what Sigma has no key for. The specification leaves other top-level keys free.
 pub(super) const EXTENSION: &str = "pkgwarden";
-
-const METADATA: &[&str] = &[
-    "title",
-    "id",
-    "name",
-    "related",
-    "taxonomy",
-    "status",
-    "description",
-    "license",
-    "author",
-    "references",
-    "date",
-    "modified",
-    "fields",
-    "falsepositives",
-    "level",
-    "tags",
-    "scope",
-    "logsource",
-];
-const TEXTS: &[&str] = &[
-    "name",
-    "taxonomy",
-    "description",
-    "license",
-    "author",
-    "date",
-    "modified",
-];
-const LISTS: &[&str] = &["references", "fields", "falsepositives", "tags", "scope"];
-const STATUSES: &[&str] = &[
-    "stable",
-    "test",
-    "experimental",
-    "deprecated",
-    "unsupported",
-];
-const LEVELS: &[(&str, Level)] = &[
-    ("informational", Level::Informational),
-    ("low", Level::Low),
-    ("medium", Level::Medium),
-    ("high", Level::High),
-    ("critical", Level::Critical),
-];
 
 /// Checks one document. What it returns beside problems is only good when there are none.
 pub(super) fn document(file: &SourceFile, document: &Node) -> (Option<Checked>, Vec<Problem>) {
@@ -108,6 +70,42 @@ pub(super) fn playbook(file: &SourceFile, node: &Node) -> (Playbook, Vec<Problem
     (playbook, checker.problems)
 }
 
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Rule,
+    Filter,
+    Correlation,
+}
+
+impl Body {
+    fn of(document: &Node) -> Self {
+        match (document.get("correlation"), document.get("filter")) {
+            (Some(_), _) => Body::Correlation,
+            (None, Some(_)) => Body::Filter,
+            (None, None) => Body::Rule,
+        }
+    }
+
+    /// Where it says what it looks for.
+    fn key(self) -> &'static str {
+        match self {
+            Body::Rule => "detection",
+            Body::Filter => "filter",
+            Body::Correlation => "correlation",
+        }
+    }
+
+    /// What it has besides the metadata.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Body::Rule => &["detection", "logsource", EXTENSION],
+            Body::Filter => &["filter", "logsource"],
+            Body::Correlation => &["correlation", "generate", EXTENSION],
+        }
+    }
+}
+
 struct Checker<'f> {
     file: &'f SourceFile,
     problems: Vec<Problem>,
@@ -122,14 +120,8 @@ impl Checker<'_> {
             );
             return None;
         };
-        if let Some(node) = document.get("correlation") {
-            self.at(node, "correlation rules are not supported");
-            return None;
-        }
-        let is_filter = document.get("filter").is_some();
-        let body = if is_filter { "filter" } else { "detection" };
-        let extra: &[&str] = if is_filter { &[] } else { &[EXTENSION] };
-        let known = || METADATA.iter().chain([&body]).chain(extra).copied();
+        let body = Body::of(document);
+        let known = || metadata::KEYS.iter().chain(body.keys()).copied();
         for (key, _) in entries {
             self.known_key(key, known(), "");
         }
@@ -143,71 +135,45 @@ impl Checker<'_> {
         }
         self.metadata(document);
         let level = self.level(document);
-        let category = self.logsource(document);
+        let mut category = None;
         let mut targets = None;
-        match document.get(body) {
-            Some(node) => {
+        let mut chain = None;
+        match (body, document.get(body.key())) {
+            (Body::Correlation, node) => {
+                self.generate(document);
+                chain = Some(self.correlation(node.unwrap_or(document))?);
+            }
+            (_, Some(node)) => {
+                category = self.logsource(document);
+                let is_filter = body == Body::Filter;
                 if is_filter {
                     targets = Some(self.targets(node));
                 }
                 self.detection(node, category, is_filter);
             }
-            None => self.at(document, format!("`{body}` is missing")),
+            (_, None) => {
+                category = self.logsource(document);
+                self.at(document, format!("`{}` is missing", body.key()));
+            }
         }
         let extension = match document.get(EXTENSION) {
             Some(node) => self.extension(node),
             None => Extension::default(),
         };
         let id_at = document.get("id").unwrap_or(document);
+        let name = document.get("name").and_then(Node::text);
         Some(Checked {
             id: id.unwrap_or_default(),
+            name: name.map(str::to_owned),
             title: title.unwrap_or_default(),
             category,
             level,
             extension,
             targets,
+            chain,
             at: (document.line, document.column),
             id_at: (id_at.line, id_at.column),
         })
-    }
-
-    fn metadata(&mut self, document: &Node) {
-        for key in TEXTS {
-            if let Some(node) = document.get(key)
-                && node.text().is_none()
-            {
-                self.at(node, format!("`{key}` must be text"));
-            }
-        }
-        for key in LISTS {
-            let Some(node) = document.get(key) else {
-                continue;
-            };
-            // falsepositives may be one string.
-            if node.list().is_none() && !(*key == "falsepositives" && node.text().is_some()) {
-                self.at(node, format!("`{key}` must be a list of texts"));
-                continue;
-            }
-            for item in node.items() {
-                if item.text().is_none() {
-                    self.at(item, format!("an item of `{key}` must be text"));
-                }
-            }
-        }
-        if let Some(node) = document.get("status") {
-            self.one_of(node, "status", STATUSES.iter().copied());
-        }
-    }
-
-    fn level(&mut self, document: &Node) -> Level {
-        let Some(node) = document.get("level") else {
-            return Level::Medium;
-        };
-        let name = self.one_of(node, "level", LEVELS.iter().map(|(name, _)| *name));
-        LEVELS
-            .iter()
-            .find(|(known, _)| Some(*known) == name)
-            .map_or(Level::Medium, |(_, level)| *level)
     }
 
     fn logsource(&mut self, document: &Node) -> Option<Category> {

@@ -1,3 +1,4 @@
+mod chain;
 mod errors;
 mod evaluate;
 mod fed;

@@ -195,7 +195,11 @@ fn body() -> impl Strategy<Value = Body> {
             errno: n.1
         }),
         (actor(), socket()).prop_map(|(actor, socket)| Body::Connect { actor, socket }),
-        (actor(), n).prop_map(|(actor, n)| Body::ConnectResult { actor, errno: n.1 }),
+        (actor(), n).prop_map(|(actor, n)| Body::ConnectResult {
+            actor,
+            errno: n.1,
+            cookie: n.2
+        }),
         (actor(), socket()).prop_map(|(actor, socket)| Body::Send { actor, socket }),
         (actor(), any::<(u16, u16)>()).prop_map(|(actor, (family, protocol))| Body::RawSocket {
             actor,

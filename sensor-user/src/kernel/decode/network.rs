@@ -24,11 +24,12 @@ pub(super) fn peer_body(kind: u32, peer: &network::Peer) -> Option<Body> {
         port: peer.port as u16,
         path: None,
         cookie: peer.cookie,
-        netns: 0,
+        netns: peer.netns,
         observed: Observed::Kernel,
     };
     Some(match kind {
         kind::SEND => Body::Send { actor, socket },
+        kind::LISTEN => Body::Listen { actor, socket },
         _ => Body::Connect { actor, socket },
     })
 }
@@ -37,7 +38,7 @@ const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 pub(super) const AF_INET6: u16 = 10;
 
-fn ip(family: u32, address: &[u8; 16]) -> Option<IpAddr> {
+pub(super) fn ip(family: u32, address: &[u8; 16]) -> Option<IpAddr> {
     match family as u16 {
         AF_INET => {
             let [a, b, c, d, ..] = *address;
@@ -104,6 +105,7 @@ pub(super) fn connect_exit(bytes: &[u8], connects: bool) -> Option<Vec<Record>> 
     let result = Body::ConnectResult {
         actor,
         errno: exit.errno as i32,
+        cookie: 0,
     };
     records.push(record(&exit.header, result));
     Some(records)

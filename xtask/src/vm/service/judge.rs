@@ -165,7 +165,21 @@ fn alerts(verdict: &mut Verdict, read: &dyn Fn(&str) -> String) {
             .iter()
             .find(|entry| entry["PKGWARDEN_PACKAGE"] == package);
         let Some(entry) = entry else {
-            verdict.breach(format!("no entry of the journal is about {package}"));
+            let field = |entry: &Value, name: &str| entry[name].as_str().unwrap_or("?").to_owned();
+            let others: Vec<String> = entries
+                .iter()
+                .map(|entry| {
+                    let (package, summary) = (
+                        field(entry, "PKGWARDEN_PACKAGE"),
+                        field(entry, "PKGWARDEN_SUMMARY"),
+                    );
+                    format!("\n    {package}: {summary}")
+                })
+                .collect();
+            let others = others.concat();
+            verdict.breach(format!(
+                "no entry of the journal is about {package}; there are:{others}"
+            ));
             continue;
         };
         let text = |field: &str| entry[field].as_str().unwrap_or_default();

@@ -90,6 +90,22 @@ fn an_answer_of_a_responder_of_its_own_behind_a_configured_address() {
         lookups.told_by(lookups.root, "127.0.0.53:53");
         assert_eq!(lookups.seen(lookups.root).all(), ("", "no", "false"));
     }
+    // One that is bound and not connected is seen only when it answers.
+    let mut lookups = Lookups::new();
+    let mut question = lookups.ask(lookups.root, package_host());
+    question.server = "127.0.0.53:53".parse().unwrap();
+    lookups.message(lookups.root, question.clone());
+    let actor = lookups.stage.actor(lookups.root);
+    let client = socket(Transport::Udp, "127.0.0.1:40000");
+    lookups.stage.push(Body::Send {
+        actor,
+        socket: client,
+    });
+    lookups.message(
+        lookups.root,
+        answer(&question, &[(package_host(), ADDRESS)]),
+    );
+    assert_eq!(lookups.seen(lookups.root).all(), ("", "no", "false"));
     // Nobody watched listens there: the host's own stub resolver.
     let mut lookups = Lookups::new();
     lookups.told_by(lookups.root, "127.0.0.53:53");

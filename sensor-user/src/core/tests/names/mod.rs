@@ -166,7 +166,11 @@ impl Lookups {
     fn connect_to(&mut self, process: ProcessKey, socket: Socket, errno: i32) {
         let actor = self.stage.actor(process);
         self.stage.push(Body::Connect { actor, socket });
-        self.stage.push(Body::ConnectResult { actor, errno });
+        self.stage.push(Body::ConnectResult {
+            actor,
+            errno,
+            cookie: 0,
+        });
     }
 
     /// What is known of a connection that is made now, and of no other.

@@ -1,0 +1,1 @@
+mkdir -p "$HOME/.dev-env" && echo true >"$HOME/.dev-env/config.sh"

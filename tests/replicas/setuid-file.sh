@@ -1,0 +1,1 @@
+touch /tmp/x && chmod 4755 /tmp/x

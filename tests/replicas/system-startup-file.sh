@@ -1,0 +1,1 @@
+mkdir -p /etc/init.d && echo true >/etc/init.d/x
