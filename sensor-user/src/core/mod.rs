@@ -12,9 +12,11 @@ mod chains;
 mod completeness;
 mod connections;
 mod health;
+mod hearing;
 mod installs;
 mod modes;
 mod moment;
+mod peer;
 mod session;
 mod subject;
 mod tally;
@@ -27,20 +29,22 @@ use std::rc::Rc;
 use foldhash::HashMap;
 
 use crate::alert::report::Report;
-use crate::alert::schema::{self, Alert, Container};
-use crate::detect::RuleSet;
+use crate::alert::schema::{self, Alert, Container, EventWord};
+use crate::detect::{RuleSet, lists};
 use crate::event::{Actor, Body, Counters, Event, Start};
 use crate::health::{Code, Health};
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, Process};
+use crate::names::{Channel, PublicResolvers, Questions, Resolvers, Responders, Suffixes, Table};
 
 pub use crate::names::Trust;
 
-use act::Act;
+use act::{Act, Object};
 use chains::Chains;
 use health::Told;
 use installs::Installs;
 use modes::Modes;
 use moment::Moment;
+use peer::Peer;
 use session::{Beginning, Sessions};
 use subject::Subjects;
 use tally::Tally;
@@ -75,6 +79,15 @@ const CONTAINERS: usize = 4096;
 pub struct Core {
     rules: Rc<RuleSet>,
     trust: Trust,
+    /// Its hosts.
+    expected: Suffixes,
+    package_hosts: Suffixes,
+    public_resolvers: PublicResolvers,
+    names: Table,
+    questions: Questions,
+    resolvers: Resolvers,
+    responders: Responders,
+    channel: Channel,
     lineage: Lineage,
     subjects: Subjects,
     sessions: Sessions,
@@ -106,7 +119,15 @@ impl Core {
     pub(crate) fn sharing(rules: Rc<RuleSet>, trust: Trust) -> Self {
         Self {
             rules,
+            expected: trust.hosts.iter().collect(),
             trust,
+            package_hosts: lists::trusted_hosts().into_iter().collect(),
+            public_resolvers: lists::public_resolvers().into_iter().collect(),
+            names: Table::default(),
+            questions: Questions::default(),
+            resolvers: Resolvers::default(),
+            responders: Responders::default(),
+            channel: Channel::default(),
             lineage: Lineage::default(),
             subjects: Subjects::default(),
             sessions: Sessions::default(),
@@ -142,6 +163,7 @@ impl Core {
             Body::Exec { actor, exec } => {
                 let process = self.lineage.exec(actor, exec, time).clone();
                 self.entered(&process, time);
+                self.scripted(&process);
                 // An exec may have begun an install session.
                 self.open_session(actor, &event.body, time, &mut findings);
             }
@@ -154,9 +176,13 @@ impl Core {
                 let process = self.lineage.found(actor, exec, *parent, time).clone();
                 self.entered(&process, time);
                 self.open_session(actor, &event.body, time, &mut findings);
+                self.sessions
+                    .each_of(&process, |session| session.found = true);
             }
             Body::Exit { actor, .. } => {
-                self.of_process(actor, time, |tally| tally.connections.forget(actor.process));
+                self.of_process(actor.process, time, |tally| {
+                    tally.connections.forget(actor.process)
+                });
                 self.lineage.exit(actor, time);
             }
             Body::ExecFailed { .. } => self.tally.exec_failed(),
@@ -164,9 +190,20 @@ impl Core {
                 actor,
                 errno,
                 cookie,
-            } => self.of_process(actor, time, |tally| {
-                tally.connections.ended(actor, *cookie, *errno);
-            }),
+            } => {
+                self.connect_ended(actor, *cookie, *errno);
+                self.of_process(actor.process, time, |tally| {
+                    tally.connections.ended(actor, *cookie, *errno);
+                });
+            }
+            Body::Dns { actor, dns } => self.hear(actor, dns, time),
+            Body::Listen { socket, .. } => self.listens(socket),
+            Body::Resolver { about, resolver } => self.resolver_read(*about, resolver, time),
+            Body::RawSocket { actor, .. } => {
+                let process = self.lineage.acting(actor, time).clone();
+                self.sessions
+                    .each_of(&process, |session| session.unseen.forges = true);
+            }
             Body::Module { actor, path } => self.lineage.module(actor, path, time),
             Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
             Body::Metadata { about, manifest } => {
@@ -203,10 +240,6 @@ impl Core {
             Body::CommandEnded { .. }
             | Body::Connect { .. }
             | Body::Send { .. }
-            | Body::Dns { .. }
-            | Body::Listen { .. }
-            | Body::Resolver { .. }
-            | Body::RawSocket { .. }
             | Body::Open { .. }
             | Body::Rename { .. }
             | Body::Link { .. }
@@ -233,9 +266,21 @@ impl Core {
             process: &process,
             container: self.containers.get(&actor.cgroup).cloned(),
             user: self.users.get(&actor.uid).cloned(),
-            trusted: act.is_trusted(&self.trust),
+            peer: match &act.object {
+                Object::Peer(socket) => self.peer(socket, &process, time),
+                Object::Question(_, question) => self.asked_about(question),
+                _ => Peer::default(),
+            },
+            shape: None,
             time,
         };
+        let shape = match &act.object {
+            Object::Question(_, question) => {
+                Some(self.channel.asked(moment.session(), question, time))
+            }
+            _ => None,
+        };
+        let moment = Moment { shape, ..moment };
         let clock = moment::Clock { start: &self.start };
         let mut subject = self.subjects.of(&moment, clock);
         act.fill(&mut subject, &moment);
@@ -243,13 +288,29 @@ impl Core {
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
         let rules = Rc::clone(&self.rules);
         for mut hit in rules.evaluate(&subject) {
-            if moment.trusted && hit.suppressed_by.is_none() && act.is_callback(hit.rule.branch) {
+            if moment.peer.expected
+                && hit.suppressed_by.is_none()
+                && act.is_callback(hit.rule.branch)
+            {
                 hit.suppressed_by = Some("trust".to_owned());
             }
             let raised = self.raise(act, &moment, &subject, &hit);
             let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
             findings.extend(raised);
             findings.extend(chained);
+        }
+        if let Object::Peer(socket) = &act.object {
+            let waits = act.word == EventWord::Connect;
+            self.note_resolver(actor, socket, waits, time);
+        }
+    }
+
+    /// Code of a package runs: what a session reads from here on may be of its making.
+    fn scripted(&mut self, process: &Process) {
+        let package = process.context.package.as_ref();
+        if package.is_some_and(|package| !package.borrow().imported) {
+            self.sessions
+                .each_of(process, |session| session.scripted = true);
         }
     }
 
@@ -277,6 +338,7 @@ impl Core {
                 install_late: found && install == Some(actor.process),
                 resumed,
             },
+            time,
         );
         if began.lineage && late {
             self.tally.started_late();
@@ -304,6 +366,7 @@ impl Core {
     pub fn renew(&mut self, rules: Rc<RuleSet>, trust: Trust) {
         self.renew_chains(&rules);
         self.rules = rules;
+        self.expected = trust.hosts.iter().collect();
         self.trust = trust;
     }
 
