@@ -69,6 +69,22 @@ impl Core {
             && session.is_some_and(|session| !session.unseen.forges)
     }
 
+    /// Code of a package runs: what a session reads from here on may be of its making.
+    pub(super) fn scripted(&mut self, process: &Process) {
+        let package = process.context.package.as_ref();
+        if package.is_some_and(|package| !package.borrow().imported) {
+            self.sessions
+                .each_of(process, |session| session.scripted = true);
+        }
+    }
+
+    /// A process can send packets in anybody's name: what its session is told may be its own.
+    pub(super) fn may_forge(&mut self, actor: &Actor, time: u64) {
+        let process = self.lineage.acting(actor, time).clone();
+        self.sessions
+            .each_of(&process, |session| session.unseen.forges = true);
+    }
+
     /// A watched process listens.
     pub(super) fn listens(&mut self, socket: &Socket) {
         if let Some(ip) = socket.ip

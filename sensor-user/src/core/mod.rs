@@ -33,7 +33,7 @@ use crate::alert::schema::{self, Alert, Container, EventWord};
 use crate::detect::{RuleSet, lists};
 use crate::event::{Actor, Body, Counters, Event, Start};
 use crate::health::{Code, Health};
-use crate::lineage::{Lineage, Process};
+use crate::lineage::Lineage;
 use crate::names::{Channel, PublicResolvers, Questions, Resolvers, Responders, Suffixes, Table};
 
 pub use crate::names::Trust;
@@ -181,7 +181,7 @@ impl Core {
             }
             Body::Exit { actor, .. } => {
                 self.of_process(actor.process, time, |tally| {
-                    tally.connections.forget(actor.process)
+                    tally.connections.forget(actor.process);
                 });
                 self.lineage.exit(actor, time);
             }
@@ -199,11 +199,7 @@ impl Core {
             Body::Dns { actor, dns } => self.hear(actor, dns, time),
             Body::Listen { socket, .. } => self.listens(socket),
             Body::Resolver { about, resolver } => self.resolver_read(*about, resolver, time),
-            Body::RawSocket { actor, .. } => {
-                let process = self.lineage.acting(actor, time).clone();
-                self.sessions
-                    .each_of(&process, |session| session.unseen.forges = true);
-            }
+            Body::RawSocket { actor, .. } => self.may_forge(actor, time),
             Body::Module { actor, path } => self.lineage.module(actor, path, time),
             Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
             Body::Metadata { about, manifest } => {
@@ -302,15 +298,6 @@ impl Core {
         if let Object::Peer(socket) = &act.object {
             let waits = act.word == EventWord::Connect;
             self.note_resolver(actor, socket, waits, time);
-        }
-    }
-
-    /// Code of a package runs: what a session reads from here on may be of its making.
-    fn scripted(&mut self, process: &Process) {
-        let package = process.context.package.as_ref();
-        if package.is_some_and(|package| !package.borrow().imported) {
-            self.sessions
-                .each_of(process, |session| session.scripted = true);
         }
     }
 

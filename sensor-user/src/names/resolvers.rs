@@ -18,7 +18,7 @@ const HOSTS: usize = 4096;
 const REGISTRIES: usize = 64;
 
 /// What resolves names in one session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Configured {
     servers: HashSet<IpAddr>,
     /// The first name of each address in /etc/hosts.
@@ -65,27 +65,19 @@ pub struct Resolvers {
 }
 
 impl Resolvers {
-    /// What was read when a session began. The first reading holds. Where code that may have
-    /// rewritten the files ran in the same lineage before, only the servers count that were known
-    /// then.
-    /// Whether it was one that counts.
+    /// What was read when a session began. A process may start one program after the other, and the
+    /// last reading holds, until code that may have rewritten the files has run in the lineage: then
+    /// `before` is what was known of it, and of a new session only those servers count that are in it.
+    /// Whether the reading was taken.
     pub fn read(
         &mut self,
         session: ProcessKey,
         resolver: &Resolver,
         before: Option<&Configured>,
     ) -> bool {
-        let registries = resolver.registries.iter().take(REGISTRIES).cloned();
-        if let Some(known) = self.known.get_mut(&session) {
-            // A process that starts one program after the other: an install begins with the manager.
-            let first = known.registries.is_empty() && before.is_none();
-            if first {
-                *known = Rc::new(Configured {
-                    registries: registries.collect(),
-                    ..(**known).clone()
-                });
-            }
-            return first;
+        let known = self.known.contains_key(&session);
+        if known && before.is_some() {
+            return false;
         }
         let servers = resolver.servers.iter().map(IpAddr::to_canonical);
         let servers = servers
@@ -99,13 +91,16 @@ impl Resolvers {
                     .or_insert_with(|| host::from_wire(name));
             }
         }
+        let registries = resolver.registries.iter().take(REGISTRIES);
         let configured = Configured {
             servers: servers.collect(),
             hosts,
-            registries: registries.collect(),
+            registries: registries.cloned().collect(),
         };
         self.known.insert(session, Rc::new(configured));
-        self.order.push_back(session);
+        if !known {
+            self.order.push_back(session);
+        }
         if self.order.len() > SESSIONS
             && let Some(oldest) = self.order.pop_front()
         {

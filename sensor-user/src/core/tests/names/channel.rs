@@ -5,6 +5,8 @@ use crate::alert::schema::EventWord;
 use crate::core::{Core, Finding, Settings, Trust};
 use crate::detect::{RuleSet, Sources};
 
+const RULE: &str = "callback/script-dns-channel.yml";
+
 fn alerts(stage: &Stage, trust: &[&str]) -> Vec<Alert> {
     let rules = RuleSet::load(&Sources {
         shipped: true,
@@ -21,7 +23,7 @@ fn alerts(stage: &Stage, trust: &[&str]) -> Vec<Alert> {
     let findings = stage.events.iter().flat_map(|event| core.handle(event));
     findings
         .filter_map(|finding| match finding {
-            Finding::Alert(alert) if alert.evidence.event == EventWord::Dns => Some(*alert),
+            Finding::Alert(alert) if alert.rule.file == RULE => Some(*alert),
             _ => None,
         })
         .collect()
@@ -43,6 +45,7 @@ fn data_that_leaves_in_names_is_one_alert_that_says_where_to() {
     let found = alerts(&exfiltration(40), &[]);
     assert_eq!(found.len(), 1);
     let alert = &found[0];
+    assert_eq!(alert.evidence.event, EventWord::Dns);
     assert!(alert.summary.contains("evil.example"), "{}", alert.summary);
     let destination = alert.destination.as_ref().unwrap();
     assert_eq!(destination.ip.as_deref(), Some("10.0.0.2"));
