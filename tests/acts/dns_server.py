@@ -1,6 +1,6 @@
 """Answers DNS questions at an address, for names below `example`: `dns_server.py ADDRESS OTHER READY`.
 
-`alias.example` is an alias; `many.example` has so many addresses that a datagram does not hold them;
+`public.example` is ADDRESS itself; `alias.example` is an alias; `many.example` has so many addresses that a datagram does not hold them;
 `elsewhere.example` is answered from OTHER; `noise.example` is answered with bytes that are no message;
 `split.example`, by TCP, with one message whose second segment looks like an answer of its own."""
 
@@ -13,6 +13,7 @@ import time
 
 ADDRESS, OTHER, READY = sys.argv[1:]
 FAMILY = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
+KIND = 28 if ":" in ADDRESS else 1
 DATA = {1: socket.inet_aton("198.18.0.7"), 28: socket.inet_pton(socket.AF_INET6, "2001:db8::7")}
 
 
@@ -27,7 +28,9 @@ def answer(question, is_datagram):
         return b"no message"
     data, pointer, records = DATA.get(kind, b""), b"\xc0\x0c", b""
     count = 1
-    if host == b"alias":
+    if host == b"public":
+        data, count = (socket.inet_pton(FAMILY, ADDRESS), 1) if kind == KIND else (None, 0)
+    elif host == b"alias":
         # `real`, then a pointer to `example` in the question.
         alias = b"\x04real" + struct.pack("!H", 0xC000 | (12 + 1 + name[0]))
         records = pointer + struct.pack("!HHIH", 5, 1, 60, len(alias)) + alias

@@ -13,7 +13,7 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
-//! - [`ways_out`]: every way to reach an address. [`dns`]: the names of addresses.
+//! - [`ways_out`]: every way to reach an address. [`dns`], [`destinations`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -24,6 +24,7 @@ mod daemon;
 mod daemon_restart;
 mod daemon_run;
 mod daemon_store;
+mod destinations;
 mod dns;
 mod health;
 mod journal;

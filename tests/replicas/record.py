@@ -69,6 +69,11 @@ def needed_for(events, about):
             key, place = event["about"], event["manifest"]["directory"]
         elif kind == "module":
             key, place = event["actor"], event["path"]
+        elif kind == "resolver":
+            # What is configured tells whether a name would have been seen.
+            return about["event"] in ("connect", "dns") and tuple(event["about"].values()) in line
+        elif kind == "dns":
+            return about["event"] == "dns" and same(event["actor"], about["actor"])
         else:
             key, place = event.get("actor"), ""
         if key is None or (key["pid"], key["start"]) not in line:

@@ -26,6 +26,9 @@ pub struct Report {
     pub ci: Option<Ci>,
     pub installs: Vec<Install>,
     pub packages: Vec<PackageRun>,
+    /// Hosts that the package managers were told to use, as read before any script ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<Registry>,
     pub alerts_by: AlertsBy,
     /// Execs seen.
     pub processes: u64,
@@ -71,6 +74,17 @@ pub struct PackageRun {
     pub lifecycle: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved: Option<bool>,
+}
+
+/// A registry or proxy, and where it is configured.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Registry {
+    pub host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    pub source: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +150,7 @@ impl Report {
         }
         self.connections.extend(more);
         self.packages = union(&earlier.packages, self.packages);
+        self.registries = union(&earlier.registries, self.registries);
         self.files_outside_project =
             union(&earlier.files_outside_project, self.files_outside_project);
         self.alerts = union(&earlier.alerts, self.alerts);

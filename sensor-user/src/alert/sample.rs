@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::report::{AlertsBy, Connection, DecidedBy, Exit, PackageRun, Report};
+use super::report::{AlertsBy, Connection, DecidedBy, Exit, PackageRun, Registry, Report};
 use super::schema::*;
 use crate::detect::{Branch, Confidence, Level, Matched};
 use crate::health::{Code, Health};
@@ -332,6 +332,11 @@ pub(crate) fn report() -> Report {
             lifecycle: package.lifecycle.clone(),
             package,
             approved: Some(false),
+        }],
+        registries: vec![Registry {
+            host: "packages.corp.example".into(),
+            port: Some(4873),
+            source: "npmrc /home/runner/app/.npmrc".into(),
         }],
         alerts_by: AlertsBy {
             level: BTreeMap::from([("medium".into(), 1), ("high".into(), 1), ("low".into(), 1)]),

@@ -1,6 +1,7 @@
 //! An event as what rules are asked about: one act or several, each in one Sigma category.
 
 mod file;
+mod question;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -8,9 +9,9 @@ use std::rc::Rc;
 use crate::alert::schema::{EventWord, ObservedWord};
 use crate::attribution::folder_holds;
 use crate::detect::{Branch, Category, Field, Subject, Value};
-use crate::event::{Body, Observed, Socket, Text, Transport};
+use crate::event::{Body, Dns, DnsQuestion, Observed, Socket, Text, Transport};
 use crate::lineage::Image;
-use crate::names::{self, Class, Trust};
+use crate::names::{self, Class};
 
 use super::moment::Moment;
 use file::{FileAct, file, named, opened, source, uring};
@@ -29,6 +30,7 @@ pub(super) enum Object<'e> {
     /// The process's own new program.
     Program,
     Peer(&'e Socket),
+    Question(&'e Dns, &'e DnsQuestion),
     RawSocket,
     File(FileAct<'e>),
 }
@@ -43,6 +45,14 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
         }],
         Body::Connect { socket, .. } => vec![peer(EventWord::Connect, socket)],
         Body::Send { socket, .. } => vec![peer(EventWord::Send, socket)],
+        Body::Dns { dns, .. } if !dns.message.response => match &dns.message.question {
+            Some(question) => vec![Act {
+                category: Category::DnsQuery,
+                word: EventWord::Dns,
+                object: Object::Question(dns, question),
+            }],
+            None => Vec::new(),
+        },
         Body::RawSocket { .. } => vec![Act {
             category: Category::NetworkConnection,
             word: EventWord::Socket,
@@ -133,6 +143,10 @@ impl Act<'_> {
                 }
                 (None, None) => "unknown".to_owned(),
             },
+            Object::Question(..) => match &moment.shape {
+                Some(shape) => format!("dns {}", shape.domain),
+                None => "dns".to_owned(),
+            },
             Object::RawSocket => "raw".to_owned(),
             Object::File(file) => file.place.path.escaped(),
         }
@@ -141,7 +155,7 @@ impl Act<'_> {
     /// Whether what it was done to was read from the kernel's own object.
     pub(super) fn observed(&self) -> ObservedWord {
         let observed = match &self.object {
-            Object::Program | Object::RawSocket => Observed::Kernel,
+            Object::Program | Object::RawSocket | Object::Question(..) => Observed::Kernel,
             Object::Peer(socket) => socket.observed,
             Object::File(file) => file.place.observed,
         };
@@ -151,20 +165,12 @@ impl Act<'_> {
         }
     }
 
-    /// The peer is one that `--trust` names. The metadata service never is: its credentials are not
-    /// what a trusted network is for.
-    pub(super) fn is_trusted(&self, trust: &Trust) -> bool {
-        match &self.object {
-            Object::Peer(socket) => {
-                trust.holds(socket.ip, None) && class(socket) != Some(Class::Metadata)
-            }
-            _ => false,
-        }
-    }
-
-    /// A rule of the branch that `--trust` silences, asked about a connection.
+    /// A rule of the branch that `--trust` silences, asked about a connection or a question.
     pub(super) fn is_callback(&self, branch: Branch) -> bool {
-        self.category == Category::NetworkConnection && branch == Branch::MaliciousLibraryC2Callback
+        matches!(
+            self.category,
+            Category::NetworkConnection | Category::DnsQuery
+        ) && branch == Branch::MaliciousLibraryC2Callback
     }
 
     /// Sets the fields of the act's category.
@@ -187,11 +193,14 @@ impl Act<'_> {
                     Field::DestinationClass,
                     class(socket).map(|class| Value::Word(class.name())),
                 );
-                let resolved = ip.map(|_| Value::Word(RESOLVED));
+                let peer = &moment.peer;
+                subject.set(Field::DestinationHostname, peer.name.clone());
+                let resolved = ip.map(|_| Value::Word(peer.resolved.name()));
                 subject.set(Field::DestinationResolved, resolved);
-                subject.set(Field::DestinationTrusted, Some(moment.trusted));
+                subject.set(Field::DestinationTrusted, Some(peer.trusted));
                 subject.set(Field::SocketPath, socket.path.as_ref().map(lossy));
             }
+            Object::Question(_, question) => question::fill(subject, question, moment),
             Object::RawSocket => {
                 subject.set(Field::Protocol, Some(Value::Word("raw")));
                 subject.set(Field::Initiated, Some(true));
@@ -200,9 +209,6 @@ impl Act<'_> {
         }
     }
 }
-
-/// No name is known for any address yet.
-pub(super) const RESOLVED: &str = "unknown";
 
 /// Sets whether all of `paths` lie in the package's own folder, and in the project.
 fn inside(subject: &mut Subject, paths: &[&str], moment: &Moment<'_>) {

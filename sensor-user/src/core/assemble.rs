@@ -10,6 +10,7 @@ use crate::alert::{id, limit, row, summary};
 use crate::detect::{Hit, Subject};
 use crate::event::Text;
 use crate::lineage::Node;
+use crate::names;
 
 use super::act::{self, Act, Object};
 use super::moment::{Clock, Moment};
@@ -128,7 +129,7 @@ impl Core {
                 .package
                 .as_ref()
                 .and_then(|package| package.borrow().package()),
-            destination: destination(act),
+            destination: destination(act, moment),
             network: network(act),
             file: file(act),
             ci: context.ci.as_ref().map(|ci| ci.record.clone()),
@@ -206,20 +207,30 @@ pub(super) fn short(node: &Node, clock: Clock<'_>) -> ProcessShort {
     short
 }
 
-fn destination(act: &Act<'_>) -> Option<Destination> {
-    let Object::Peer(socket) = &act.object else {
-        return None;
+fn destination(act: &Act<'_>, moment: &Moment<'_>) -> Option<Destination> {
+    let (ip, port, path, class) = match &act.object {
+        Object::Peer(socket) => (
+            socket.ip,
+            socket.port,
+            socket.path.as_ref(),
+            act::class(socket),
+        ),
+        Object::Question(dns, _) => {
+            let ip = dns.server.ip();
+            let class = Some(names::classify(ip));
+            (Some(ip), dns.server.port(), None, class)
+        }
+        _ => return None,
     };
+    let peer = &moment.peer;
     Some(Destination {
-        ip: socket.ip.map(act::shown),
-        port: socket.ip.map(|_| socket.port),
-        path: socket.path.as_ref().map(Text::escaped),
-        domain: None,
-        domain_source: None,
-        resolved: act::RESOLVED.to_owned(),
-        class: act::class(socket)
-            .map_or("unknown", crate::names::Class::name)
-            .to_owned(),
+        ip: ip.map(act::shown),
+        port: ip.map(|_| port),
+        path: path.map(Text::escaped),
+        domain: peer.name.as_deref().map(str::to_owned),
+        domain_source: peer.source.map(str::to_owned),
+        resolved: peer.resolved.name().to_owned(),
+        class: class.map_or("unknown", names::Class::name).to_owned(),
         // Sent at once: how it ended is on the report.
         outcome: Outcome::Attempted,
     })
@@ -228,6 +239,7 @@ fn destination(act: &Act<'_>) -> Option<Destination> {
 fn network(act: &Act<'_>) -> Option<Network> {
     let transport = match &act.object {
         Object::Peer(socket) => act::transport(socket.transport),
+        Object::Question(dns, _) => act::transport(dns.transport),
         Object::RawSocket => "raw",
         _ => return None,
     };

@@ -1,6 +1,7 @@
 //! Where a session connected to, and how that ended.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use foldhash::HashMap;
 use nix::errno::Errno;
@@ -21,6 +22,7 @@ const WAITING_EACH: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Destination {
     ip: Option<std::net::IpAddr>,
+    domain: Option<Rc<str>>,
     path: Option<String>,
     port: Option<u16>,
     transport: &'static str,
@@ -57,12 +59,19 @@ pub(super) struct Connections {
 
 impl Connections {
     /// A connect or a datagram. Its outcome is `attempted` until a result comes.
-    pub(super) fn attempted(&mut self, actor: &Actor, socket: &Socket, expects_result: bool) {
+    pub(super) fn attempted(
+        &mut self,
+        actor: &Actor,
+        socket: &Socket,
+        domain: Option<&Rc<str>>,
+        expects_result: bool,
+    ) {
         let Some(class) = act::class(socket) else {
             return;
         };
         let mut destination = Destination {
             ip: socket.ip.map(crate::names::canonical),
+            domain: domain.cloned(),
             path: socket.path.as_ref().map(crate::event::Text::escaped),
             port: socket.ip.map(|_| socket.port),
             transport: act::transport(socket.transport),
@@ -70,6 +79,7 @@ impl Connections {
         };
         if self.counts.len() >= DESTINATIONS && !self.counts.contains_key(&destination) {
             destination.ip = None;
+            destination.domain = None;
             destination.path = None;
             destination.port = None;
         }
@@ -164,7 +174,7 @@ impl Connections {
                 outcomes.iter().map(|(&outcome, &count)| Connection {
                     ip: destination.ip.map(act::shown),
                     path: destination.path.clone(),
-                    domain: None,
+                    domain: destination.domain.as_deref().map(str::to_owned),
                     port: destination.port,
                     transport: destination.transport.to_owned(),
                     class: destination.class.to_owned(),
@@ -174,6 +184,11 @@ impl Connections {
             })
             .collect()
     }
+}
+
+/// Whether a connect has failed for good; `None` while it is not decided.
+pub(super) fn failed(errno: i32) -> Option<bool> {
+    outcome(errno).map(|outcome| outcome != Outcome::Connected)
 }
 
 /// What an errno of connect(2) means; `None` while it is not decided.

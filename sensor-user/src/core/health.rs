@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Core, Finding, completeness};
 use crate::event::{Actor, Counters, Start};
 use crate::health::{Code, Health};
+use crate::names::Table;
 
 /// A total that grows, told at its first, when it has doubled, and otherwise once a minute: neither a
 /// flood nor the loss of an hour that is told with another's.
@@ -48,8 +49,10 @@ impl Core {
 
     pub(super) fn begin(&mut self, start: &Start, time: u64, findings: &mut Vec<Finding>) {
         if std::mem::replace(&mut self.started, true) {
-            // The sensor was away: what open sessions did meanwhile was not seen.
+            // The sensor was away: what open sessions did meanwhile was not seen, nor what they were told.
             self.sessions.gap();
+            self.names = Table::default();
+            self.names.forgot(time);
         }
         self.start = Rc::new(start.clone());
         let users = start.users.iter();

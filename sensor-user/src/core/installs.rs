@@ -8,7 +8,7 @@ use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::attribution::CiStep;
-use crate::event::{Actor, ProcessKey};
+use crate::event::ProcessKey;
 use crate::lineage::{InstallSession, Lineage, Process};
 
 use super::moment::Moment;
@@ -136,9 +136,9 @@ impl Core {
         }
     }
 
-    pub(super) fn of_process(&mut self, actor: &Actor, time: u64, note: impl Fn(&mut Tally)) {
+    pub(super) fn of_process(&mut self, process: ProcessKey, time: u64, note: impl Fn(&mut Tally)) {
         note(&mut self.tally);
-        if let Some(process) = self.lineage.get(actor.process)
+        if let Some(process) = self.lineage.get(process)
             && let Some(tally) = self.installs.of(process, time)
         {
             note(tally);

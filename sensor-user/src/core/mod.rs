@@ -12,9 +12,11 @@ mod chains;
 mod completeness;
 mod connections;
 mod health;
+mod hearing;
 mod installs;
 mod modes;
 mod moment;
+mod peer;
 mod session;
 mod subject;
 mod tally;
@@ -27,20 +29,22 @@ use std::rc::Rc;
 use foldhash::HashMap;
 
 use crate::alert::report::Report;
-use crate::alert::schema::{self, Alert, Container};
-use crate::detect::RuleSet;
+use crate::alert::schema::{self, Alert, Container, EventWord};
+use crate::detect::{RuleSet, lists};
 use crate::event::{self, Actor, Body, Counters, Event, Start};
 use crate::health::{Code, Health};
 use crate::lineage::Lineage;
+use crate::names::{Channel, PublicResolvers, Questions, Resolvers, Responders, Suffixes, Table};
 
 pub use crate::names::Trust;
 
-use act::Act;
+use act::{Act, Object};
 use chains::Chains;
 use health::Told;
 use installs::Installs;
 use modes::Modes;
 use moment::Moment;
+use peer::Peer;
 use session::{Beginning, Sessions};
 use subject::Subjects;
 use tally::Tally;
@@ -85,6 +89,15 @@ const CONTAINERS: usize = 4096;
 pub struct Core {
     rules: Rc<RuleSet>,
     trust: Trust,
+    /// Its hosts.
+    expected: Suffixes,
+    package_hosts: Suffixes,
+    public_resolvers: PublicResolvers,
+    names: Table,
+    questions: Questions,
+    resolvers: Resolvers,
+    responders: Responders,
+    channel: Channel,
     lineage: Lineage,
     subjects: Subjects,
     sessions: Sessions,
@@ -116,7 +129,15 @@ impl Core {
     pub(crate) fn sharing(rules: Rc<RuleSet>, trust: Trust) -> Self {
         Self {
             rules,
+            expected: trust.hosts.iter().collect(),
             trust,
+            package_hosts: lists::trusted_hosts().into_iter().collect(),
+            public_resolvers: lists::public_resolvers().into_iter().collect(),
+            names: Table::default(),
+            questions: Questions::default(),
+            resolvers: Resolvers::default(),
+            responders: Responders::default(),
+            channel: Channel::default(),
             lineage: Lineage::default(),
             subjects: Subjects::default(),
             sessions: Sessions::default(),
@@ -152,6 +173,7 @@ impl Core {
             Body::Exec { actor, exec } => {
                 let process = self.lineage.exec(actor, exec, time).clone();
                 self.entered(&process, time);
+                self.scripted(&process);
                 // An exec may have begun an install session.
                 self.open_session(actor, &event.body, time, &mut findings);
             }
@@ -164,9 +186,13 @@ impl Core {
                 let process = self.lineage.found(actor, exec, *parent, time).clone();
                 self.entered(&process, time);
                 self.open_session(actor, &event.body, time, &mut findings);
+                self.sessions
+                    .each_of(&process, |session| session.found = true);
             }
             Body::Exit { actor, .. } => {
-                self.of_process(actor, time, |tally| tally.connections.forget(actor.process));
+                self.of_process(actor.process, time, |tally| {
+                    tally.connections.forget(actor.process);
+                });
                 self.lineage.exit(actor, time);
             }
             Body::ExecFailed { .. } => self.tally.exec_failed(),
@@ -174,9 +200,16 @@ impl Core {
                 actor,
                 errno,
                 cookie,
-            } => self.of_process(actor, time, |tally| {
-                tally.connections.ended(actor, *cookie, *errno);
-            }),
+            } => {
+                self.connect_ended(actor, *cookie, *errno);
+                self.of_process(actor.process, time, |tally| {
+                    tally.connections.ended(actor, *cookie, *errno);
+                });
+            }
+            Body::Dns { actor, dns } => self.hear(actor, dns, time),
+            Body::Listen { socket, .. } => self.listens(socket),
+            Body::Resolver { about, resolver } => self.resolver_read(*about, resolver, time),
+            Body::RawSocket { actor, .. } => self.may_forge(actor, time),
             Body::Module { actor, path } => self.lineage.module(actor, path, time),
             Body::IoUring { actor, .. } => self.io_uring(actor, time, &mut findings),
             Body::Metadata { about, manifest } => {
@@ -213,10 +246,6 @@ impl Core {
             Body::CommandEnded { .. }
             | Body::Connect { .. }
             | Body::Send { .. }
-            | Body::Dns { .. }
-            | Body::Listen { .. }
-            | Body::Resolver { .. }
-            | Body::RawSocket { .. }
             | Body::Open { .. }
             | Body::Rename { .. }
             | Body::Link { .. }
@@ -243,9 +272,21 @@ impl Core {
             process: &process,
             container: self.containers.get(&actor.cgroup).cloned(),
             user: self.users.get(&actor.uid).cloned(),
-            trusted: act.is_trusted(&self.trust),
+            peer: match &act.object {
+                Object::Peer(socket) => self.peer(socket, &process, time),
+                Object::Question(_, question) => self.asked_about(question),
+                _ => Peer::default(),
+            },
+            shape: None,
             time,
         };
+        let shape = match &act.object {
+            Object::Question(_, question) => {
+                Some(self.channel.asked(moment.session(), question, time))
+            }
+            _ => None,
+        };
+        let moment = Moment { shape, ..moment };
         let clock = moment::Clock { start: &self.start };
         let mut subject = self.subjects.of(&moment, clock);
         act.fill(&mut subject, &moment);
@@ -253,13 +294,20 @@ impl Core {
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
         let rules = Rc::clone(&self.rules);
         for mut hit in rules.evaluate(&subject) {
-            if moment.trusted && hit.suppressed_by.is_none() && act.is_callback(hit.rule.branch) {
+            if moment.peer.expected
+                && hit.suppressed_by.is_none()
+                && act.is_callback(hit.rule.branch)
+            {
                 hit.suppressed_by = Some("trust".to_owned());
             }
             let raised = self.raise(act, &moment, &subject, &hit);
             let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
             findings.extend(raised);
             findings.extend(chained);
+        }
+        if let Object::Peer(socket) = &act.object {
+            let waits = act.word == EventWord::Connect;
+            self.note_resolver(actor, socket, waits, time);
         }
     }
 
@@ -287,6 +335,7 @@ impl Core {
                 install_late: found && install == Some(actor.process),
                 resumed,
             },
+            time,
         );
         if began.lineage && late {
             self.tally.started_late();
@@ -314,6 +363,7 @@ impl Core {
     pub fn renew(&mut self, rules: Rc<RuleSet>, trust: Trust) {
         self.renew_chains(&rules);
         self.rules = rules;
+        self.expected = trust.hosts.iter().collect();
         self.trust = trust;
     }
 

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use crate::alert::schema::{Container, User};
 use crate::event::{Actor, ProcessKey, Start};
 use crate::lineage::Process;
+use crate::names::Shape;
+
+use super::peer::Peer;
 
 /// The circumstances of one act.
 #[derive(Debug, Clone)]
@@ -15,8 +18,10 @@ pub(super) struct Moment<'m> {
     pub(super) process: &'m Process,
     pub(super) container: Option<Rc<Container>>,
     pub(super) user: Option<Rc<str>>,
-    /// The peer is one of `--trust`.
-    pub(super) trusted: bool,
+    /// Whom the act is with.
+    pub(super) peer: Peer,
+    /// How a question looks.
+    pub(super) shape: Option<Shape>,
     pub(super) time: u64,
 }
 

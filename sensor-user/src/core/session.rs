@@ -6,6 +6,7 @@ use foldhash::HashMap as QuickMap;
 
 use crate::event::{Counters, ProcessKey};
 use crate::lineage::{Lineage, Process};
+use crate::names::Unseen;
 
 /// Alerts of one rule in one session; one more says that the rest is only counted.
 pub(super) const ALERTS_OF_A_RULE: usize = 50;
@@ -29,6 +30,14 @@ pub(super) struct Session {
     pub(super) late: bool,
     pub(super) io_uring: bool,
     pub(super) gap: bool,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub(super) began: u64,
+    /// A process of it had been running before it was watched.
+    pub(super) found: bool,
+    /// A package's script ran in it.
+    pub(super) scripted: bool,
+    /// What may have told it names unseen.
+    pub(super) unseen: Unseen,
     raised: HashMap<String, Raised>,
 }
 
@@ -79,6 +88,7 @@ impl Sessions {
         counters: &Counters,
         forks_missed: u64,
         beginning: Beginning,
+        time: u64,
     ) -> Began {
         let mut began = Began::default();
         for key in std::iter::once(root).chain(install) {
@@ -98,6 +108,7 @@ impl Sessions {
                     late: !resumed
                         && ((late && is_lineage) || (install_late && Some(key) == install)),
                     gap: resumed && (is_lineage || install_late),
+                    began: time,
                     ..Session::default()
                 }
             });
@@ -111,14 +122,22 @@ impl Sessions {
 
     /// Marks the sessions of a process. Whether that is news.
     pub(super) fn io_uring_used(&mut self, process: &Process) -> bool {
-        let install = process.context.install.as_ref().map(|install| install.root);
         let mut news = false;
+        self.each_of(process, |session| {
+            news |= !std::mem::replace(&mut session.io_uring, true);
+        });
+        news
+    }
+
+    /// The install and the lineage that a process is part of.
+    pub(super) fn each_of(&mut self, process: &Process, mut note: impl FnMut(&mut Session)) {
+        let install = process.context.install.as_ref().map(|install| install.root);
+        let install = install.filter(|install| *install != process.root);
         for key in install.into_iter().chain([process.root]) {
             if let Some(session) = self.open.get_mut(&key) {
-                news |= !std::mem::replace(&mut session.io_uring, true);
+                note(session);
             }
         }
-        news
     }
 
     /// The sensor was not running for a while.

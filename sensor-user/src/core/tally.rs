@@ -7,12 +7,12 @@ use std::rc::Rc;
 use foldhash::HashMap;
 
 use crate::alert::limit;
-use crate::alert::report::{AlertsBy, PackageRun, Report};
+use crate::alert::report::{AlertsBy, PackageRun, Registry, Report};
 use crate::alert::schema::{Alert, Completeness, Install, User};
 use crate::alert::words::{branch_name, level_name};
 use crate::attribution::{Attribution, folder_holds};
 use crate::detect::Category;
-use crate::event::{Start, Text};
+use crate::event::{self, Start, Text};
 use crate::lineage::{InstallSession, Process};
 
 use super::act::{Act, Object};
@@ -40,6 +40,7 @@ pub(super) struct Tally {
     failed_execs: u64,
     installs: Vec<Rc<InstallSession>>,
     packages: Vec<Rc<RefCell<Attribution>>>,
+    registries: BTreeSet<Registry>,
     /// Those in `packages`, by identity: a package is kept as long as it is in there.
     seen: HashSet<*const RefCell<Attribution>>,
     files: BTreeSet<String>,
@@ -123,11 +124,26 @@ impl Tally {
         }
     }
 
+    /// Hosts that a package manager was told to use.
+    pub(super) fn configured(&mut self, registries: &[event::Registry]) {
+        for registry in registries {
+            if self.registries.len() < LONGEST_LIST {
+                self.registries.insert(Registry {
+                    host: registry.host.escaped(),
+                    port: registry.port,
+                    source: registry.source.escaped(),
+                });
+            }
+        }
+    }
+
     pub(super) fn acted(&mut self, act: &Act<'_>, moment: &Moment<'_>, start: &Start) {
         match &act.object {
             Object::Peer(socket) => {
                 let connects = act.word == crate::alert::schema::EventWord::Connect;
-                self.connections.attempted(moment.actor, socket, connects);
+                let name = moment.peer.name.as_ref();
+                self.connections
+                    .attempted(moment.actor, socket, name, connects);
             }
             // An io_uring open may have been for reading.
             Object::File(file)
@@ -202,6 +218,7 @@ impl Tally {
                 .map(|install| installed(install, users, clock))
                 .collect(),
             packages: packages.collect(),
+            registries: self.registries.iter().cloned().collect(),
             alerts_by: self.by.clone(),
             processes: self.executed,
             connections: self.connections.all(),

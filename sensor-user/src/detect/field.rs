@@ -51,7 +51,7 @@ fields! {
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
     AccessOutcome, SourceFilename,
     // dns_query
-    QueryName, QueryResults,
+    QueryName, QueryResults, QueryType, QueryLength, QueryLabels, QueryLongNames, QueryTexts,
 }
 
 impl Field {
@@ -88,7 +88,13 @@ impl Field {
                 category,
                 ProcessCreation | FileEvent | FileAccess | FileRename | FileDelete
             ),
-            Field::QueryName | Field::QueryResults => category == DnsQuery,
+            Field::QueryName
+            | Field::QueryResults
+            | Field::QueryType
+            | Field::QueryLength
+            | Field::QueryLabels
+            | Field::QueryLongNames
+            | Field::QueryTexts => category == DnsQuery,
             _ => true,
         }
     }

@@ -8,15 +8,9 @@ pub fn trusted_hosts() -> Vec<&'static str> {
     entries(shipped::text("lists/package-hosts.yml"))
 }
 
-/// Whether `host` is `suffix` or a subdomain of it, ignoring case and a final dot.
-pub fn is_below(host: &str, suffix: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let Some(lead) = host.len().checked_sub(suffix.len()) else {
-        return false;
-    };
-    host.is_char_boundary(lead)
-        && host[lead..].eq_ignore_ascii_case(suffix)
-        && (lead == 0 || host.as_bytes()[lead - 1] == b'.')
+/// Resolvers that anybody may ask, over HTTPS too: domain suffixes and addresses.
+pub fn public_resolvers() -> Vec<&'static str> {
+    entries(shipped::text("lists/public-resolvers.yml"))
 }
 
 /// The items of a YAML list of plain words.
@@ -31,27 +25,27 @@ fn entries(text: &'static str) -> Vec<&'static str> {
 mod tests {
     use super::*;
 
+    fn is_domain(host: &str) -> bool {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+        host.split('.').count() >= 2 && host.chars().all(plain)
+    }
+
     #[test]
     fn the_list_holds_bare_lower_case_domain_suffixes() {
         let hosts = trusted_hosts();
         assert!(hosts.len() >= 10);
         for host in hosts {
-            assert!(
-                host.split('.').count() >= 2
-                    && host
-                        .chars()
-                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c)),
-                "{host}"
-            );
+            assert!(is_domain(host), "{host}");
         }
     }
 
     #[test]
-    fn a_suffix_means_itself_and_its_subdomains_only() {
-        assert!(is_below("example.org", "example.org"));
-        assert!(is_below("A.Example.org.", "example.org"));
-        assert!(!is_below("badexample.org", "example.org"));
-        assert!(!is_below("example.org.evil.test", "example.org"));
-        assert!(!is_below("org", "example.org"));
+    fn public_resolvers_are_domain_suffixes_and_addresses() {
+        let resolvers = public_resolvers();
+        assert!(resolvers.len() >= 20);
+        for resolver in resolvers {
+            let is_address = resolver.parse::<std::net::IpAddr>().is_ok();
+            assert!(is_address || is_domain(resolver), "{resolver}");
+        }
     }
 }

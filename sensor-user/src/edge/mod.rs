@@ -12,6 +12,7 @@ mod host;
 mod manifest;
 mod parent;
 mod process;
+mod resolver;
 mod scan;
 
 pub use host::{boottime, host, users, wall_offset};
@@ -23,7 +24,7 @@ use manifest::{Asked, Wanted};
 use parent::Last;
 use process::Views;
 
-use crate::event::{Body, Event, Manifest, Place, ProcessKey, Text};
+use crate::event::{Body, Event, Manifest, Place, ProcessKey, Resolver, Text};
 
 /// Whether files of other users' processes can be read at all: a sandbox may refuse a call, silently.
 pub fn works() -> Result<(), String> {
@@ -40,6 +41,7 @@ pub fn works() -> Result<(), String> {
 pub struct Edge {
     reads: Bounded,
     manifests: manifest::Seen,
+    resolvers: resolver::Seen,
     cgroups: container::Known,
 }
 
@@ -67,7 +69,8 @@ impl Edge {
         for (at, mut event) in events.into_iter().enumerate() {
             let mut places = parent::unresolved(&mut event.body).into_iter();
             let mut before = None;
-            let mut behind = known.next_if(|(of, _)| *of == at).map(|(_, body)| body);
+            let known = known.next_if(|(of, _)| *of == at);
+            let mut behind: Vec<Body> = known.into_iter().map(|(_, body)| body).collect();
             while let Some((_, answer)) = answers.next_if(|(of, _)| *of == at) {
                 match answer {
                     Some(Answer::Place(real)) => {
@@ -78,16 +81,22 @@ impl Edge {
                     Some(Answer::Container(body)) => before = Some(body),
                     Some(Answer::Manifest(about, manifest)) => {
                         self.manifests.keep(&manifest);
-                        behind = Some(Body::Metadata { about, manifest });
+                        behind.push(Body::Metadata { about, manifest });
+                    }
+                    Some(Answer::Resolver(about, resolver)) => {
+                        behind.push(Body::Resolver { about, resolver });
                     }
                     None => {}
                 }
             }
             drop(places);
             out.extend(before.map(|body| beside(&event, body)));
-            let behind = behind.map(|body| beside(&event, body));
+            let at = out.len();
             out.push(event);
-            out.extend(behind);
+            for body in behind {
+                let beside = beside(&out[at], body);
+                out.push(beside);
+            }
         }
         out
     }
@@ -116,6 +125,9 @@ impl Edge {
             Some(Asked::Read(wanted)) => questions.push((at, Question::Manifest(wanted))),
             None => {}
         }
+        if let Some(wanted) = self.resolvers.asked(event) {
+            questions.push((at, Question::Resolver(Box::new(wanted))));
+        }
     }
 
     /// What a process runs that ran before the watch began; `None` if it has ended, or won't be read.
@@ -138,6 +150,7 @@ enum Question {
     /// Of a cgroup, and a process in it.
     Container(u64, ProcessKey),
     Manifest(Wanted),
+    Resolver(Box<resolver::Wanted>),
 }
 
 #[derive(Debug)]
@@ -146,6 +159,7 @@ enum Answer {
     Place(Option<Text>),
     Container(Body),
     Manifest(ProcessKey, Manifest),
+    Resolver(ProcessKey, Box<Resolver>),
 }
 
 impl Question {
@@ -170,6 +184,10 @@ impl Question {
             Question::Manifest(wanted) => {
                 let manifest = wanted.read(views)?;
                 Some(Answer::Manifest(wanted.about(), manifest))
+            }
+            Question::Resolver(wanted) => {
+                let resolver = Box::new(wanted.read(views)?);
+                Some(Answer::Resolver(wanted.about(), resolver))
             }
         }
     }

@@ -50,9 +50,14 @@ fn asked_for(exec: &Exec) -> Option<Rc<str>> {
 
 /// Whether a program is a package manager.
 pub(crate) fn is_manager(exec: &Exec) -> bool {
+    invocation(exec).is_some()
+}
+
+/// The package manager that a program is, if it is one.
+pub(crate) fn invocation(exec: &Exec) -> Option<Invocation> {
     let args: Vec<_> = exec.args.iter().map(Text::to_str_lossy).collect();
     let words: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
-    installer::recognise(&exec.executable.path.to_str_lossy(), &words).is_some()
+    installer::recognise(&exec.executable.path.to_str_lossy(), &words)
 }
 
 /// The variables of `redact::LOADING` that a program was started with.

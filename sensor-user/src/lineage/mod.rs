@@ -22,8 +22,8 @@ use foldhash::HashMap;
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 
-pub(crate) use image::is_manager;
 pub use image::{Image, Loading, NEAREST, Node};
+pub(crate) use image::{invocation, is_manager};
 pub use installer::{Interpreter, Invocation, Manager};
 pub use scope::{Context, InstallSession};
 

@@ -1,8 +1,15 @@
-//! What an address is: the class that rules see as `DestinationClass`.
+//! What an address is, and what it is called. Nothing is resolved here: names are what watched
+//! processes were told by answers that count.
 //!
-//! From the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates)
-//! and the cloud providers' published metadata addresses. Nothing is resolved here.
+//! The class that rules see as `DestinationClass` is from the IANA special-purpose address registries
+//! for IPv4 and IPv6 (RFC 6890 and its updates) and the cloud providers' published metadata addresses.
 
+mod channel;
+mod hiding;
+mod host;
+mod questions;
+mod ranges;
+mod resolvers;
 mod table;
 mod trust;
 
@@ -11,6 +18,12 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use channel::{Channel, Shape, kind as question_kind};
+pub use hiding::{PublicResolvers, Unseen, may_resolve};
+pub use host::{Suffixes, from_person, from_wire};
+pub use questions::{Question, Questions, addresses};
+pub use resolvers::{Configured, Resolvers, Responders};
+pub use table::{Known, Table};
 pub use trust::{BadTrust, Trust};
 
 /// What kind of peer an address is.
@@ -77,7 +90,7 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
 }
 
 fn v4(ip: Ipv4Addr) -> Class {
-    table::V4
+    ranges::V4
         .iter()
         .find(|entry| in_v4(ip, entry.0, entry.1))
         .map_or(Class::Public, |entry| entry.2)
@@ -92,7 +105,7 @@ fn v6(ip: Ipv6Addr) -> Class {
     if let Some(inner) = wrapped(ip) {
         return v4(inner);
     }
-    table::V6
+    ranges::V6
         .iter()
         .find(|entry| {
             let shift = 128 - entry.1;

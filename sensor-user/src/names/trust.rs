@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::host;
+
 /// Peers whose connections raise no alert of the branch `MaliciousLibraryC2Callback`. Their class
 /// stays what it is, the connections stay in the report, and a rule of another branch is still
 /// asked: trusting a network must not open the metadata service or a credential store.
@@ -34,8 +36,8 @@ impl Trust {
             self.networks.push(ip.into());
         } else if let Ok(network) = IpNet::from_str(given) {
             self.networks.push(network);
-        } else if is_host(given) {
-            self.hosts.push(given.trim_matches('.').to_lowercase());
+        } else if let Some(name) = host::from_person(given).filter(|name| !is_number(name)) {
+            self.hosts.push(name);
         } else {
             return Err(BadTrust {
                 given: given.to_owned(),
@@ -44,34 +46,15 @@ impl Trust {
         Ok(())
     }
 
-    /// Whether the peer is one of them.
-    pub fn holds(&self, ip: Option<IpAddr>, name: Option<&str>) -> bool {
-        let network = ip
-            .map(|ip| ip.to_canonical())
-            .is_some_and(|ip| self.networks.iter().any(|network| network.contains(&ip)));
-        let host = name.map(|name| name.trim_end_matches('.').to_lowercase());
-        network
-            || host.is_some_and(|name| {
-                self.hosts.iter().any(|host| {
-                    name.strip_suffix(host.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-                })
-            })
+    /// Whether the address is one of them, whatever its name.
+    pub fn holds_address(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.networks.iter().any(|network| network.contains(&ip))
     }
 }
 
-fn is_host(name: &str) -> bool {
-    let name = name.trim_matches('.');
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    // `10.0.0` and `300.1.1.1` are mistyped addresses.
-    let number = name
-        .split('.')
-        .all(|l| l.bytes().all(|b| b.is_ascii_digit()));
-    name.len() <= 253 && !number && name.split('.').all(label)
+/// `10.0.0` and `300.1.1.1` are mistyped addresses.
+fn is_number(name: &str) -> bool {
+    name.split('.')
+        .all(|label| label.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -9,6 +9,8 @@ use crate::alert::schema::Alert;
 use crate::alert::summary::package_name;
 use crate::alert::words::{level_name, outcome_name};
 
+use super::session::registry;
+
 /// Rows of a table; a summary page takes 1 MiB and shows nothing of a longer one.
 const ROWS: usize = 100;
 
@@ -27,6 +29,13 @@ pub fn markdown(report: &Report, alerts: &[Alert]) -> String {
     verdict(&mut page, report);
     alert_table(&mut page, alerts);
     packages(&mut page, report);
+    let registries = report.registries.iter();
+    folded(
+        &mut page,
+        "Registries and proxies it was told to use",
+        ["Host", "Where"],
+        registries.map(|one| [code(&registry(one)), code(&one.source)]),
+    );
     connections(&mut page, report);
     list(
         &mut page,

@@ -86,6 +86,7 @@ fn no_text_adds_a_link_an_image_a_tag_or_a_row() {
         report.files_outside_project = vec![word.into()];
         report.packages[0].package.name = word.into();
         report.connections[0].domain = Some(word.into());
+        report.registries[0].source = word.into();
         report.suppressed = [(word.to_owned(), 2)].into();
         report.still_running[0].args = vec![word.into()];
         report.completeness = sample::incomplete();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::alert::limit::cut;
 use crate::alert::page::{Page, Style, colour};
-use crate::alert::report::{Connection, PackageRun, Report};
+use crate::alert::report::{Connection, PackageRun, Registry, Report};
 use crate::alert::row::{account, command_line};
 use crate::alert::summary::package_name;
 use crate::alert::words::{level_name, outcome_name};
@@ -49,6 +49,11 @@ pub fn session(report: &Report, style: Style) -> String {
         let parts = [&ci.repository, &ci.workflow, &ci.job, &ci.run_id];
         let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         page.item("ci", &format!("{}: {}", ci.system, parts.join(" / ")));
+    }
+    if !report.registries.is_empty() {
+        let registries = report.registries.iter();
+        let told = registries.map(|one| format!("{} ({})", registry(one), one.source));
+        page.item("registry", &named(told, ", "));
     }
     page.item("ran", &ran(report));
     touched(&mut page, report);
@@ -142,6 +147,15 @@ fn touched(page: &mut Page, report: &Report) {
             "touched",
             "no address, and no telling file outside the project",
         );
+    }
+}
+
+/// `packages.corp.example:4873`
+pub(super) fn registry(registry: &Registry) -> String {
+    match registry.port {
+        Some(port) if registry.host.contains(':') => format!("[{}]:{port}", registry.host),
+        Some(port) => format!("{}:{port}", registry.host),
+        None => registry.host.clone(),
     }
 }
 
@@ -250,6 +264,7 @@ mod tests {
         report.packages[0].package.name = hostile.clone();
         report.still_running[0].args = vec![hostile.clone()];
         report.connections[0].domain = Some(hostile.clone());
+        report.registries[0].source = hostile.clone();
         report.started = hostile;
         let text = session(&report, Style::Plain);
         for line in text.lines() {

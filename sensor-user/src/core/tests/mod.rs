@@ -4,6 +4,7 @@
 mod chains;
 mod daemon;
 mod findings;
+mod names;
 mod outcomes;
 mod seed;
 
