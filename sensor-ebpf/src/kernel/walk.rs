@@ -22,6 +22,8 @@ const NAME_MAX: u32 = 255;
 pub struct Walk {
     dentry: u64,
     mount: u64,
+    /// The root of what the mount shows; 0 before anyone asked.
+    root: u64,
     /// The component below the current one, and the one below that: one of them is the package's
     /// folder when the current one is `node_modules` or `site-packages`.
     below: u64,
@@ -92,6 +94,7 @@ pub fn walk(scratch: *mut Scratch, path: Path, start: u32, ask: Ask) -> Walked {
     *state = Walk {
         dentry: path.dentry,
         mount: path.mount,
+        root: 0,
         below: 0,
         two_below: 0,
         module: 0,
@@ -169,10 +172,25 @@ unsafe extern "C" fn step(_index: u64, _context: *mut u8) -> i64 {
     }
 }
 
+/// A dentry's parent, and its `struct qstr`: hash and length, the name's address. They lie side by side
+/// in every kernel so far unless its layout is randomized, and one copy takes half the time of two.
+#[inline(always)]
+fn link(dentry: u64) -> Option<[u64; 3]> {
+    if offset!(dentry_name) == offset!(dentry_parent) + 8 {
+        return field!(dentry, dentry_parent);
+    }
+    let above: u64 = field!(dentry, dentry_parent)?;
+    let [hash_and_length, name]: [u64; 2] = field!(dentry, dentry_name)?;
+    Some([above, hash_and_length, name])
+}
+
 #[inline(always)]
 fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
-    let above: u64 = field!(walk.dentry, dentry_parent)?;
-    if walk.inside == 0 && walk.dentry == field!(walk.mount, vfsmount_root)? {
+    let [above, hash_and_length, name] = link(walk.dentry)?;
+    if walk.root == 0 {
+        walk.root = field!(walk.mount, vfsmount_root)?;
+    }
+    if walk.inside == 0 && walk.dentry == walk.root {
         // Also where the mount is the last: a detached one, or a root that was pivoted into.
         walk.bound |= (above != walk.dentry) as u32;
         let mount = walk.mount.wrapping_sub(u64::from(offset!(mount_vfsmount)));
@@ -182,9 +200,9 @@ fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
         }
         walk.dentry = field!(mount, mount_mountpoint)?;
         walk.mount = parent.wrapping_add(u64::from(offset!(mount_vfsmount)));
+        walk.root = 0;
         return Some(GO_ON);
     }
-    let [hash_and_length, name]: [u64; 2] = field!(walk.dentry, dentry_name)?;
     let length = (hash_and_length >> 32) as u32;
     // A dentry that is its own parent: the root of the file system, or a file of none that anyone can
     // see (memfd, pipe), whose name is all there is.
