@@ -152,6 +152,42 @@ fn a_reload_brings_new_rules_and_a_new_file_for_alerts() {
     daemon.stop();
 }
 
+#[test]
+fn a_reload_that_cannot_open_its_file_for_alerts_changes_nothing() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let rules = scratch.tmp().join("rules");
+    fs::create_dir(&rules).unwrap();
+    let options = ["--rules".as_ref(), rules.as_os_str()];
+    let mut daemon = Daemon::start(&scratch, options);
+    fs::write(rules.join("marked.yml"), MARKED).unwrap();
+    // A folder stands where the log was.
+    let (log, aside) = (daemon.alerts_file(), scratch.out().join("aside"));
+    fs::rename(&log, &aside).unwrap();
+    fs::create_dir(&log).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    daemon.is_told("READY=1");
+    fs::remove_dir(&log).unwrap();
+    fs::rename(&aside, &log).unwrap();
+    let name = log.to_str().unwrap();
+    daemon.health_that("rules_rejected", |cause| cause.contains(name));
+    let write = |name: &str| {
+        let script = format!("open({:?}, 'w')", scratch.project().join(name));
+        Background::start(&scratch, ["/usr/bin/python3", "-c", &script]).succeeds();
+    };
+    write("refused.marked");
+    daemon.signal(Signal::SIGHUP);
+    daemon.is_told("READY=1");
+    write("taken.marked");
+    daemon.alert("the new rule, once all could be opened", |alert| {
+        alert.text("/file/path").ends_with("taken.marked")
+    });
+    let all = format!("{:?}", daemon.alerts());
+    assert!(!all.contains("refused.marked"), "{all}");
+    daemon.stop();
+}
+
 const MARKED: &str = "title: A marked file was made
 id: 0d6f43f0-1df4-4a86-9d94-6f0f4c1f5c01
 status: test

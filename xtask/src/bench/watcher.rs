@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use super::process::{self, Memory};
 use super::stage::Stage;
+use crate::workspace;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watcher {
@@ -231,8 +232,10 @@ fn daemon(stage: &Stage, options: &[&str]) -> anyhow::Result<(Child, UnixDatagra
     let socket = UnixDatagram::bind(&notify)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let log = stage.path("daemon.log");
-    let mut command = stage.command(&stage.pkgwarden);
+    let mut command = stage.command("nice");
     command
+        .args(["-n", &niceness()?])
+        .arg(&stage.pkgwarden)
         .arg("daemon")
         .arg("--state")
         .arg(state)
@@ -260,6 +263,15 @@ fn daemon(stage: &Stage, options: &[&str]) -> anyhow::Result<(Child, UnixDatagra
     }
     stage.ready(begun.elapsed());
     Ok((child, socket))
+}
+
+/// The `Nice=` of the unit.
+fn niceness() -> anyhow::Result<String> {
+    let unit = workspace::root().join("packaging/pkgwarden.service");
+    let text = fs::read_to_string(&unit)?;
+    let nice = text.lines().find_map(|line| line.strip_prefix("Nice="));
+    let nice = nice.with_context(|| format!("{} has no Nice=", unit.display()))?;
+    Ok(nice.to_owned())
 }
 
 fn bpftrace(stage: &Stage) -> anyhow::Result<Child> {

@@ -66,11 +66,11 @@ struct AlertsFile {
 }
 
 impl AlertsFile {
-    fn open(path: &Path) -> Result<Self, OutputError> {
-        Ok(Self {
-            path: path.to_owned(),
-            sink: Ndjson::new(out(path)?, path.to_string_lossy()),
-        })
+    fn new(path: PathBuf, out: Out) -> Self {
+        Self {
+            sink: Ndjson::new(out, path.to_string_lossy()),
+            path,
+        }
     }
 }
 
@@ -80,6 +80,15 @@ fn out(path: &Path) -> Result<Out, OutputError> {
     }
     // Added to: what an earlier daemon wrote stays.
     Ok(Box::new(output::create(path, Manner::Append)?))
+}
+
+/// Outputs that were opened and are not used yet.
+pub(super) struct Anew {
+    min_level: Level,
+    file: Option<(PathBuf, Out)>,
+    with_journald: bool,
+    /// Where there was none.
+    journald: Option<Outbox>,
 }
 
 /// What an output wants of the loop.
@@ -106,31 +115,50 @@ impl Outputs {
         journal: Journal,
         keeper: Keeper,
     ) -> Result<Self, OpenError> {
-        let journald = wanted.journald.then(|| journal.open()).transpose();
-        Ok(Self {
+        let mut outputs = Self {
             min_level: wanted.min_level,
-            file: wanted.alerts.as_deref().map(AlertsFile::open).transpose()?,
-            journald: journald.map_err(OpenError::Journal)?,
+            file: None,
+            journald: None,
             journal,
             keeper,
             followers: Followers::new(Query::wants),
             earlier: BTreeMap::new(),
+        };
+        let anew = outputs.open_anew(wanted)?;
+        outputs.renew(anew);
+        Ok(outputs)
+    }
+
+    /// Opens what is to be used from now on, after a log was rotated or the configuration changed.
+    pub(super) fn open_anew(&self, wanted: &Wanted) -> Result<Anew, OpenError> {
+        let journald = match wanted.journald && self.journald.is_none() {
+            true => Some(self.journal.open().map_err(OpenError::Journal)?),
+            false => None,
+        };
+        let file = match &wanted.alerts {
+            Some(path) => Some((path.clone(), out(path)?)),
+            None => None,
+        };
+        Ok(Anew {
+            min_level: wanted.min_level,
+            file,
+            with_journald: wanted.journald,
+            journald,
         })
     }
 
-    /// The same anew, after a log was rotated or the configuration changed. What can't be opened
-    /// leaves the old one in use.
-    pub(super) fn renew(&mut self, wanted: &Wanted) -> Result<(), OpenError> {
-        self.min_level = wanted.min_level;
-        if wanted.journald != self.journald.is_some() {
-            let journald = wanted.journald.then(|| self.journal.open()).transpose();
-            self.journald = journald.map_err(OpenError::Journal)?;
+    /// Uses it.
+    pub(super) fn renew(&mut self, anew: Anew) {
+        self.min_level = anew.min_level;
+        if !anew.with_journald {
+            self.journald = None;
+        } else if anew.journald.is_some() {
+            self.journald = anew.journald;
         }
-        match (&mut self.file, wanted.alerts.as_deref()) {
-            (Some(file), Some(path)) if file.path == path => file.sink.reopen(out(path)?),
-            (_, path) => self.file = path.map(AlertsFile::open).transpose()?,
+        match (&mut self.file, anew.file) {
+            (Some(file), Some((path, out))) if file.path == path => file.sink.reopen(out),
+            (_, file) => self.file = file.map(|(path, out)| AlertsFile::new(path, out)),
         }
-        Ok(())
     }
 
     /// One alert, now. What could not be written.

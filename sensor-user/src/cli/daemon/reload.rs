@@ -15,6 +15,16 @@ struct Rejected {
     full: String,
 }
 
+impl Rejected {
+    fn because(error: impl ToString) -> Self {
+        let reason = error.to_string();
+        Self {
+            short: reason.clone(),
+            full: reason,
+        }
+    }
+}
+
 impl Service {
     pub(super) fn reload(&mut self) {
         Supervisor::reloading();
@@ -37,15 +47,12 @@ impl Service {
             short: error.short(),
             full: error.to_string(),
         })?;
+        let outputs = self.flow.outputs.open_anew(&policy.outputs);
+        let outputs = outputs.map_err(Rejected::because)?;
         // What the new rules ask for is reported before they ask.
-        self.sensor.renew(&policy.watch).map_err(|error| Rejected {
-            short: error.to_string(),
-            full: error.to_string(),
-        })?;
-        // Rules are no worse for a log that can't be opened.
-        if let Err(error) = self.flow.outputs.renew(&policy.outputs) {
-            self.flow.failing(error.to_string());
-        }
+        let sensor = self.sensor.renew(&policy.watch);
+        sensor.map_err(Rejected::because)?;
+        self.flow.outputs.renew(outputs);
         if !self.flow.outputs.keeper.limit(policy.limits) {
             self.flow
                 .failing("the store is too busy to take its new limits: reload again".to_owned());
