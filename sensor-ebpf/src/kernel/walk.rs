@@ -6,7 +6,7 @@ use sensor_ebpf::abi::{file::REMEMBER, path};
 use super::{
     component,
     object::Path,
-    read::{field, offset},
+    read::{copy, field, offset},
     scratch::{self, Scratch},
 };
 
@@ -24,6 +24,7 @@ pub struct Walk {
     mount: u64,
     /// The root of what the mount shows; 0 before anyone asked.
     root: u64,
+    link: Link,
     /// The component below the current one, and the one below that: one of them is the package's
     /// folder when the current one is `node_modules` or `site-packages`.
     below: u64,
@@ -46,6 +47,15 @@ pub struct Walk {
     /// A mount on the way shows a part of its file system only: a bind mount.
     bound: u32,
     reserved: u32,
+}
+
+/// From a dentry on.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Link {
+    parent: u64,
+    /// Hash and length, and where the name is.
+    name: [u64; 2],
 }
 
 /// What to ask the watch entries on the way.
@@ -95,6 +105,10 @@ pub fn walk(scratch: *mut Scratch, path: Path, start: u32, ask: Ask) -> Walked {
         dentry: path.dentry,
         mount: path.mount,
         root: 0,
+        link: Link {
+            parent: 0,
+            name: [0; 2],
+        },
         below: 0,
         two_below: 0,
         module: 0,
@@ -172,21 +186,24 @@ unsafe extern "C" fn step(_index: u64, _context: *mut u8) -> i64 {
     }
 }
 
-/// A dentry's parent, and its `struct qstr`: hash and length, the name's address. They lie side by side
-/// in every kernel so far unless its layout is randomized, and one copy takes half the time of two.
+/// Reads a dentry's parent and its `struct qstr`, which lie side by side in every kernel so far unless its
+/// layout is randomized: one copy instead of two. Into the scratch, as the stack is full on 6.1.
 #[inline(always)]
-fn link(dentry: u64) -> Option<[u64; 3]> {
+fn link(to: &mut Link, dentry: u64) -> Option<()> {
     if offset!(dentry_name) == offset!(dentry_parent) + 8 {
-        return field!(dentry, dentry_parent);
+        return copy(to, dentry, offset!(dentry_parent));
     }
-    let above: u64 = field!(dentry, dentry_parent)?;
-    let [hash_and_length, name]: [u64; 2] = field!(dentry, dentry_name)?;
-    Some([above, hash_and_length, name])
+    copy(&mut to.parent, dentry, offset!(dentry_parent))?;
+    copy(&mut to.name, dentry, offset!(dentry_name))
 }
 
 #[inline(always)]
 fn advance(scratch: *mut Scratch, walk: &mut Walk) -> Option<i64> {
-    let [above, hash_and_length, name] = link(walk.dentry)?;
+    link(&mut walk.link, walk.dentry)?;
+    let Link {
+        parent: above,
+        name: [hash_and_length, name],
+    } = walk.link;
     if walk.root == 0 {
         walk.root = field!(walk.mount, vfsmount_root)?;
     }
