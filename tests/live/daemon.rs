@@ -207,6 +207,21 @@ pkgwarden:
 ";
 
 #[test]
+fn a_capture_that_ends_for_want_of_room_is_told_and_the_watch_goes_on() {
+    need!(require::live(), require::programs(&["npm"]));
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let daemon = Daemon::start(&scratch, ["--record", "/dev/full"]);
+    daemon.health_that("output_failing", |cause| cause.contains("the capture"));
+    install(&scratch, "id > /dev/null; : recorded-nowhere").succeeds();
+    daemon.alert(
+        "the watch that goes on",
+        own(&scratch, ": recorded-nowhere"),
+    );
+    daemon.stop();
+}
+
+#[test]
 fn a_second_daemon_is_refused_and_told_of_the_first() {
     need!(require::live());
     let _turn = Turn::shared();

@@ -173,7 +173,7 @@ impl Flow {
 
     fn not_recording(&mut self, error: &dyn std::fmt::Display) {
         self.capture = None;
-        say::error(&format!(
+        self.failing(format!(
             "the capture can't be written: {error}; it ends here, the watch goes on"
         ));
     }
