@@ -13,7 +13,7 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
-//! - [`ways_out`]: every way to reach an address. [`dns`], [`destinations`]: the names of addresses.
+//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -31,6 +31,7 @@ mod journal;
 mod journal_entries;
 mod journal_outages;
 mod lineage;
+mod listens;
 mod load;
 mod names;
 mod outputs;

@@ -245,6 +245,8 @@ fn origin(page: &mut Page, alert: &Alert) {
             package.script.as_deref().map(|s| cut(s, VALUE)).as_deref(),
         );
         page.optional("path", package.path.as_deref());
+        page.optional("fetched from", package.registry.as_deref());
+        page.optional("resembles", package.resembles.as_deref());
         page.item("confidence", confidence_name(package.confidence));
     }
     if let Some(install) = &alert.install {

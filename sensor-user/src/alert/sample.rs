@@ -83,6 +83,7 @@ pub(crate) fn postinstall() -> Alert {
         level: Level::Medium,
         level_reasons: words(&["a package's own script ran it"]),
         confidence: Confidence::High,
+        confidence_reasons: Vec::new(),
         title: "Package script runs reconnaissance through a shell".into(),
         summary: String::new(),
         rule: RuleReference {
@@ -144,6 +145,9 @@ pub(crate) fn postinstall() -> Alert {
             source: PackageSource::Path,
             confidence: Confidence::High,
             claimed_name: None,
+            registry: None,
+            registry_source: None,
+            resembles: None,
         }),
         destination: None,
         network: None,

@@ -30,6 +30,9 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub level_reasons: Vec<String>,
     pub confidence: Confidence,
+    /// Why this confidence and not the rule's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confidence_reasons: Vec<String>,
     pub title: String,
     /// One sentence: who did what to what.
     pub summary: String,
@@ -226,6 +229,28 @@ pub struct Package {
     pub confidence: Confidence,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_name: Option<String>,
+    /// The host that it was fetched from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_source: Option<RegistrySource>,
+    /// The popular package that its name may be mistaken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resembles: Option<String>,
+}
+
+/// Who tells where a package was fetched from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrySource {
+    /// The manager, in the environment of the package's script.
+    Manager,
+    /// The manager's lock file.
+    Lock,
+    /// What stands beside the installed package.
+    Metadata,
+    /// It is the one host that the manager was seen to connect to.
+    Connection,
 }
 
 /// How the package was told.

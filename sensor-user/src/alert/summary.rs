@@ -66,7 +66,7 @@ fn did(alert: &Alert) -> String {
         EventWord::Exec => ran(alert),
         EventWord::Connect => reached(alert, "connected to", "connect to"),
         EventWord::Send => reached(alert, "sent a datagram to", "send a datagram to"),
-        EventWord::Listen => reached(alert, "listened on", "listen on"),
+        EventWord::Listen => format!("listened on {}", target(alert)),
         EventWord::Socket => "made a raw socket".to_owned(),
         EventWord::Dns => format!("looked up {}", target(alert)),
         EventWord::Open => on_file(file, "opened", "open"),

@@ -11,6 +11,7 @@ mod import;
 mod npm;
 mod pip;
 mod purl;
+mod resembles;
 
 #[cfg(test)]
 mod tests;
@@ -18,9 +19,9 @@ mod tests;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::alert::schema::{Package, PackageSource};
+use crate::alert::schema::{Package, PackageSource, RegistrySource};
 use crate::detect::Confidence;
-use crate::event::{Exec, Manifest, Text};
+use crate::event::{Exec, FetchedBy, Manifest, Text};
 use crate::lineage::{Context, Image, Manager};
 
 pub use ci::CiStep;
@@ -66,6 +67,10 @@ pub struct Attribution {
     pub source: PackageSource,
     pub confidence: Confidence,
     pub claimed_name: Option<Rc<str>>,
+    /// Where it was fetched from, and who says so.
+    pub registry: Option<(Rc<str>, RegistrySource)>,
+    /// The manager says that it was fetched from nowhere.
+    pub is_local: bool,
     /// It is the project itself that is being installed or run, not a dependency.
     pub is_root: bool,
     /// Told only by what a process read: the newest reading wins.
@@ -85,6 +90,8 @@ impl Attribution {
             source: PackageSource::Path,
             confidence: Confidence::Medium,
             claimed_name: None,
+            registry: None,
+            is_local: false,
             is_root: false,
             imported: false,
         }
@@ -122,7 +129,37 @@ impl Attribution {
         if self.version.is_none() {
             self.version = manifest.version.as_deref().map(Into::into);
         }
+        if let Some(fetched) = &manifest.fetched
+            && self.registry.is_none()
+            && !self.is_root
+        {
+            let source = match fetched.told_by {
+                FetchedBy::Lock => RegistrySource::Lock,
+                FetchedBy::Metadata => RegistrySource::Metadata,
+            };
+            self.registry = Some((fetched.host.as_str().into(), source));
+        }
         *self != before
+    }
+
+    /// Its manager had it from an index: neither a folder of the user's nor the project itself.
+    fn is_from_an_index(&self) -> bool {
+        self.is_final() && self.source == PackageSource::Path && self.confidence == Confidence::High
+    }
+
+    /// Its script begins. The manager has spoken to this host and to no other, so that is where it is
+    /// from if nothing better tells.
+    pub(crate) fn fetched_from(&mut self, host: Option<&Rc<str>>) {
+        if self.registry.is_none() && !self.is_local && self.is_from_an_index() {
+            self.registry = host.map(|host| (Rc::clone(host), RegistrySource::Connection));
+        }
+    }
+
+    /// The popular package that its name, or what it calls itself, may be mistaken for.
+    pub fn resembles(&self) -> Option<&'static str> {
+        let names = [&self.name, &self.claimed_name];
+        let mut names = names.into_iter().flatten();
+        names.find_map(|name| resembles::popular(self.ecosystem, name))
     }
 
     /// For an alert; needs a name.
@@ -141,6 +178,9 @@ impl Attribution {
             source: self.source,
             confidence: self.confidence,
             claimed_name: text(&self.claimed_name),
+            registry: self.registry.as_ref().map(|(host, _)| host.to_string()),
+            registry_source: self.registry.as_ref().map(|&(_, source)| source),
+            resembles: self.resembles().map(str::to_owned),
         })
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::alert::schema::PackageSource;
+use crate::alert::schema::{PackageSource, RegistrySource};
 use crate::detect::Confidence;
 use crate::event::Text;
+use crate::names;
 
 use super::folder::{holds, node_package, pnpm_version};
 use super::{Attribution, Ecosystem};
@@ -32,6 +33,9 @@ pub(super) fn lifecycle(
 
     let claimed = variable("npm_package_name");
     let resolved = variable("npm_package_resolved");
+    let host = resolved.as_deref().and_then(names::origin);
+    found.is_local = host.is_none() && environment.contains_key("npm_package_resolved");
+    found.registry = host.map(|host| (host, RegistrySource::Manager));
     let archive = resolved.as_deref().and_then(archive);
     match (node_package(directory), archive) {
         (Some((path, name)), _) => {

@@ -49,6 +49,7 @@ fn manifest(directory: &str, name: &str, version: &str) -> Manifest {
         file: "PKG-INFO".into(),
         name: Some(name.into()),
         version: Some(version.into()),
+        fetched: None,
     }
 }
 

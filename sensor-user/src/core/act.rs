@@ -30,6 +30,8 @@ pub(super) enum Object<'e> {
     /// The process's own new program.
     Program,
     Peer(&'e Socket),
+    /// A socket of its own that others may connect to.
+    Listener(&'e Socket),
     Question(&'e Dns, &'e DnsQuestion),
     RawSocket,
     File(FileAct<'e>),
@@ -45,6 +47,11 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
         }],
         Body::Connect { socket, .. } => vec![peer(EventWord::Connect, socket)],
         Body::Send { socket, .. } => vec![peer(EventWord::Send, socket)],
+        Body::Listen { socket, .. } => vec![Act {
+            category: Category::NetworkConnection,
+            word: EventWord::Listen,
+            object: Object::Listener(socket),
+        }],
         Body::Dns { dns, .. } if !dns.message.response => match &dns.message.question {
             Some(question) => vec![Act {
                 category: Category::DnsQuery,
@@ -143,6 +150,10 @@ impl Act<'_> {
                 }
                 (None, None) => "unknown".to_owned(),
             },
+            Object::Listener(socket) => {
+                let transport = transport(socket.transport);
+                format!("listen {transport} {}", socket.port)
+            }
             Object::Question(..) => match &moment.shape {
                 Some(shape) => format!("dns {}", shape.domain),
                 None => "dns".to_owned(),
@@ -156,7 +167,7 @@ impl Act<'_> {
     pub(super) fn observed(&self) -> ObservedWord {
         let observed = match &self.object {
             Object::Program | Object::RawSocket | Object::Question(..) => Observed::Kernel,
-            Object::Peer(socket) => socket.observed,
+            Object::Peer(socket) | Object::Listener(socket) => socket.observed,
             Object::File(file) => file.place.observed,
         };
         match observed {
@@ -199,6 +210,16 @@ impl Act<'_> {
                 subject.set(Field::DestinationResolved, resolved);
                 subject.set(Field::DestinationTrusted, Some(peer.trusted));
                 subject.set(Field::SocketPath, socket.path.as_ref().map(lossy));
+            }
+            // There is no other end yet: what it is bound to is the source, so that no rule takes its
+            // own address for one that was connected to.
+            Object::Listener(socket) => {
+                let ip = socket.ip.map(names::canonical);
+                subject.set(Field::SourceIp, ip.map(|ip| ip.to_string()));
+                subject.set(Field::SourcePort, ip.map(|_| u32::from(socket.port)));
+                let protocol = Value::Word(transport(socket.transport));
+                subject.set(Field::Protocol, Some(protocol));
+                subject.set(Field::Initiated, Some(false));
             }
             Object::Question(_, question) => question::fill(subject, question, moment),
             Object::RawSocket => {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::alert::schema::{
-    Alert, Destination, Evidence, File, Network, Outcome, Process, ProcessShort, Row,
+    Alert, Destination, Evidence, File, Network, Outcome, Package, Process, ProcessShort, Row,
     RuleReference, Sensor,
 };
 use crate::alert::{id, limit, row, summary};
-use crate::detect::{Hit, Subject};
+use crate::detect::{Confidence, Hit, Subject};
 use crate::event::Text;
 use crate::lineage::Node;
 use crate::names;
@@ -80,6 +80,11 @@ impl Core {
         let clock = self.host_clock();
         let context = &moment.process.context;
         let rule = hit.rule;
+        let package = context
+            .package
+            .as_ref()
+            .and_then(|package| package.borrow().package());
+        let (confidence, confidence_reasons) = confidence(rule.confidence, package.as_ref());
         Alert {
             schema: "pkgwarden.alert/1".to_owned(),
             id,
@@ -92,7 +97,8 @@ impl Core {
             detection_branch: rule.branch,
             level: rule.level,
             level_reasons: Vec::new(),
-            confidence: rule.confidence,
+            confidence,
+            confidence_reasons,
             title: rule.title.clone(),
             summary: String::new(),
             rule: RuleReference {
@@ -125,10 +131,7 @@ impl Core {
                 .install
                 .as_ref()
                 .map(|install| installed(install, &self.users, clock)),
-            package: context
-                .package
-                .as_ref()
-                .and_then(|package| package.borrow().package()),
+            package,
             destination: destination(act, moment),
             network: network(act),
             file: file(act),
@@ -139,6 +142,26 @@ impl Core {
             row: Row::default(),
         }
     }
+}
+
+/// A name that may be mistaken for a popular one is no proof of anything, but whoever acts under one
+/// does it by accident less often.
+fn confidence(of_rule: Confidence, package: Option<&Package>) -> (Confidence, Vec<String>) {
+    let resembles = package.filter(|package| package.confidence > Confidence::Low);
+    let Some((package, popular)) =
+        resembles.and_then(|package| Some((package, package.resembles.as_ref()?)))
+    else {
+        return (of_rule, Vec::new());
+    };
+    let raised = match of_rule {
+        Confidence::Low => Confidence::Medium,
+        Confidence::Medium | Confidence::High => Confidence::High,
+    };
+    if raised == of_rule {
+        return (of_rule, Vec::new());
+    }
+    let why = format!("the name {} is close to that of {popular}", package.name);
+    (raised, vec![why])
 }
 
 /// Executable and package: who did it, for telling repeats.
@@ -215,6 +238,7 @@ fn destination(act: &Act<'_>, moment: &Moment<'_>) -> Option<Destination> {
             socket.path.as_ref(),
             act::class(socket),
         ),
+        Object::Listener(socket) => (socket.ip, socket.port, None, act::class(socket)),
         Object::Question(dns, _) => {
             let ip = dns.server.ip();
             let class = Some(names::classify(ip));
@@ -238,7 +262,7 @@ fn destination(act: &Act<'_>, moment: &Moment<'_>) -> Option<Destination> {
 
 fn network(act: &Act<'_>) -> Option<Network> {
     let transport = match &act.object {
-        Object::Peer(socket) => act::transport(socket.transport),
+        Object::Peer(socket) | Object::Listener(socket) => act::transport(socket.transport),
         Object::Question(dns, _) => act::transport(dns.transport),
         Object::RawSocket => "raw",
         _ => return None,

@@ -71,11 +71,18 @@ impl Core {
 
     /// Code of a package runs: what a session reads from here on may be of its making.
     pub(super) fn scripted(&mut self, process: &Process) {
-        let package = process.context.package.as_ref();
-        if package.is_some_and(|package| !package.borrow().imported) {
-            self.sessions
-                .each_of(process, |session| session.scripted = true);
+        let Some(package) = process.context.package.as_ref() else {
+            return;
+        };
+        if package.borrow().imported {
+            return;
         }
+        self.sessions
+            .each_of(process, |session| session.scripted = true);
+        let install = process.context.install.as_ref().map(|install| install.root);
+        let session = self.sessions.get(install.unwrap_or(process.root));
+        let host = session.and_then(|session| session.fetched.from(&self.package_hosts));
+        package.borrow_mut().fetched_from(host);
     }
 
     /// A process can send packets in anybody's name: what its session is told may be its own.

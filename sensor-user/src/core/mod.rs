@@ -11,6 +11,7 @@ mod assemble;
 mod chains;
 mod completeness;
 mod connections;
+mod fetched;
 mod health;
 mod hearing;
 mod installs;
@@ -306,6 +307,7 @@ impl Core {
             findings.extend(chained);
         }
         if let Object::Peer(socket) = &act.object {
+            self.note_fetched(socket, &process, &moment.peer);
             let waits = act.word == EventWord::Connect;
             self.note_resolver(actor, socket, waits, time);
         }

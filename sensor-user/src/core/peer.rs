@@ -125,7 +125,7 @@ impl Core {
 }
 
 /// A package manager, and neither a script that it runs nor one that was put into it.
-fn is_manager_itself(process: &Process) -> bool {
+pub(super) fn is_manager_itself(process: &Process) -> bool {
     let context = &process.context;
     let package = context.package.as_ref();
     let script = package.is_some_and(|package| !package.borrow().imported);

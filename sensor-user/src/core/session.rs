@@ -8,6 +8,8 @@ use crate::event::{Counters, ProcessKey};
 use crate::lineage::{Lineage, Process};
 use crate::names::Unseen;
 
+use super::fetched::Fetched;
+
 /// Alerts of one rule in one session; one more says that the rest is only counted.
 pub(super) const ALERTS_OF_A_RULE: usize = 50;
 /// How many sessions are kept before those that are over are let go.
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) scripted: bool,
     /// What may have told it names unseen.
     pub(super) unseen: Unseen,
+    /// Whom its package managers themselves connected to.
+    pub(super) fetched: Fetched,
     raised: HashMap<String, Raised>,
 }
 

@@ -117,6 +117,12 @@ fn build(moment: &Moment<'_>, clock: Clock<'_>) -> (ProcessFields, usize) {
         set(Field::PackageVersion, package.version.clone());
         set(Field::LifecycleEvent, package.lifecycle.clone());
         set(Field::LifecycleScript, package.script.clone());
+        let registry = package.registry.as_ref();
+        set(
+            Field::PackageRegistry,
+            registry.map(|(host, _)| Rc::clone(host)),
+        );
+        set(Field::PackageResembles, package.resembles().map(Into::into));
         let is_root = package.is_root;
         subject.set(Field::PackageIsRoot, Some(is_root));
     }

@@ -39,14 +39,14 @@ fields! {
     Image, CommandLine, CurrentDirectory, User, ProcessId, ParentImage, ParentCommandLine,
     ParentProcessId, Computer, Script, AncestorImages, AncestorCommandLines, CommandLineTruncated,
     Scope, Installer, InstallCommand, PackageType, PackageName, PackageVersion, LifecycleEvent,
-    LifecycleScript, PackageIsRoot, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
+    LifecycleScript, PackageIsRoot, PackageRegistry, PackageResembles, CiSystem, CiRepository, CiWorkflow, CiJob, ContainerId, ContainerImage, Uid,
     ImageIsMemfd, ImageDeleted, ImageDirWritable,
     ImageInjected, SessionId,
     // process_creation; from here on fields of the act.
     Hashes, LogonId,
     // network_connection
     DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
-    DestinationResolved, DestinationTrusted, SocketPath,
+    DestinationResolved, DestinationTrusted, SocketPath, SourceIp, SourcePort,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
     AccessOutcome, SourceFilename,
@@ -79,7 +79,9 @@ impl Field {
             | Field::DestinationClass
             | Field::DestinationResolved
             | Field::DestinationTrusted
-            | Field::SocketPath => category == NetworkConnection,
+            | Field::SocketPath
+            | Field::SourceIp
+            | Field::SourcePort => category == NetworkConnection,
             Field::TargetFilename => matches!(category, FileEvent | FileRename | FileDelete),
             Field::SourceFilename => matches!(category, FileRename | FileDelete),
             Field::FileOperation | Field::FileMode | Field::FileExecutable => category == FileEvent,

@@ -13,6 +13,31 @@ pub fn public_resolvers() -> Vec<&'static str> {
     entries(shipped::text("lists/public-resolvers.yml"))
 }
 
+/// Names of packages that very many others need, by where they are from.
+#[derive(Debug, Clone, Default)]
+pub struct PopularPackages {
+    /// npm's.
+    pub npm: Vec<&'static str>,
+    /// PyPI's, normalised.
+    pub pypi: Vec<&'static str>,
+}
+
+/// Packages that others would like to be mistaken for.
+pub fn popular_packages() -> PopularPackages {
+    let text = shipped::text("lists/popular-packages.yml");
+    let mut packages = PopularPackages::default();
+    let mut names = Vec::new();
+    for line in text.lines().rev() {
+        match line.strip_suffix(": >-") {
+            Some("npm") => packages.npm = std::mem::take(&mut names),
+            Some("pypi") => packages.pypi = std::mem::take(&mut names),
+            _ if line.starts_with(' ') => names.extend(line.split_whitespace()),
+            _ => {}
+        }
+    }
+    packages
+}
+
 /// The items of a YAML list of plain words.
 fn entries(text: &'static str) -> Vec<&'static str> {
     text.lines()

@@ -6,11 +6,12 @@ use super::field::{Category, Field};
 use super::subject::{Subject, Value};
 
 /// Fields that are numbers: rules may compare them.
-const NUMBERS: [Field; 4] = [
+const NUMBERS: [Field; 5] = [
     Field::ProcessId,
     Field::ParentProcessId,
     Field::Uid,
     Field::DestinationPort,
+    Field::SourcePort,
 ];
 
 impl Subject {

@@ -331,6 +331,26 @@ pub struct Manifest {
     pub name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Where the manager had it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
+}
+
+/// The host that a package was fetched from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    pub host: String,
+    pub told_by: FetchedBy,
+}
+
+/// Who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FetchedBy {
+    /// What the manager keeps of all that it has installed.
+    Lock,
+    /// What it wrote beside the package.
+    Metadata,
 }
 
 /// The sensor and the machine it starts on.

@@ -7,6 +7,7 @@
 mod channel;
 mod hiding;
 mod host;
+mod location;
 mod questions;
 mod ranges;
 mod resolvers;
@@ -21,6 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub use channel::{Channel, Shape, kind as question_kind};
 pub use hiding::{PublicResolvers, Unseen, may_resolve};
 pub use host::{Suffixes, from_person, from_wire};
+pub use location::{host as host_of, origin};
 pub use questions::{Question, Questions, addresses};
 pub use resolvers::{Configured, Resolvers, Responders};
 pub use table::{Known, Table};

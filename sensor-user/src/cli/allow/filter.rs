@@ -182,6 +182,8 @@ fn object(category: Category, subject: &Subject) -> &'static [Field] {
             Field::DestinationIp,
             Field::DestinationPort,
             Field::SocketPath,
+            Field::SourceIp,
+            Field::SourcePort,
         ],
         Category::FileEvent => &[
             Field::TargetFilename,

@@ -30,6 +30,7 @@ fn pip_setup_runs_a_shell() -> Stage {
             file: "PKG-INFO".into(),
             name: Some("evil".into()),
             version: Some("1.0".into()),
+            fetched: None,
         },
     });
     let shell = stage.spawn(hook, "/usr/bin/dash", &["sh", "-c", "whoami"], build, &[]);

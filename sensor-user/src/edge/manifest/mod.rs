@@ -5,6 +5,7 @@
 //! named by its folder, its version stands in a file beside it. Which files may be looked at is fixed
 //! here; the folder is the process's working folder or the library's, from the kernel.
 
+mod fetched;
 mod import;
 mod said;
 
@@ -203,11 +204,18 @@ impl Wanted {
         match self.kind {
             Kind::Python => self.read_python(root, directory),
             Kind::Npm | Kind::Module => {
-                self.try_file(root, &directory.join("package.json"), package_json)
+                let file = directory.join("package.json");
+                let mut manifest = self.try_file(root, &file, package_json)?;
+                manifest.fetched = fetched::node(root, directory, &manifest);
+                Some(manifest)
             }
             Kind::Site => import::metadata(root, directory)
                 .into_iter()
-                .find_map(|file| self.try_file(root, &file, headers)),
+                .find_map(|file| {
+                    let mut manifest = self.try_file(root, &file, headers)?;
+                    manifest.fetched = fetched::python(root, file.parent()?);
+                    Some(manifest)
+                }),
         }
     }
 
@@ -253,6 +261,7 @@ impl Wanted {
             file: file.file_name()?.to_str()?.to_owned(),
             name: Some(said.name),
             version: said.version,
+            fetched: None,
         })
     }
 }

@@ -4,7 +4,6 @@
 //! A project's own files are among them, and a project may be hostile: that is why the report shows
 //! where each host was found. Only hosts and ports are taken; logins in an address are left behind.
 
-mod address;
 mod javascript;
 mod python;
 mod system;
@@ -19,6 +18,7 @@ use nix::fcntl::OFlag;
 use super::process::{Held, View, Views, path, read_regular, resolve};
 use crate::event::{Body, Event, Exec, ProcessKey, Registry, Resolver, Text};
 use crate::lineage::{Invocation, invocation};
+use crate::names::host_of;
 
 use variables::Variables;
 
@@ -158,7 +158,7 @@ impl<'r> Reading<'r> {
 
     /// A host, if the value is an address that has one.
     fn add(&mut self, value: &str, source: &str) {
-        let Some((host, port)) = address::host(value) else {
+        let Some((host, port)) = host_of(value) else {
             return;
         };
         let known =

@@ -245,6 +245,7 @@ fn body() -> impl Strategy<Value = Body> {
                     file,
                     name,
                     version: None,
+                    fetched: None,
                 },
             }
         }),

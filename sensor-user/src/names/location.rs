@@ -1,12 +1,13 @@
 //! The host in an address, and nothing else of it.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use crate::names::from_person;
+use super::host::from_person;
 
 /// Host and port of `scheme://user:secret@host:port/path`, of `host:port`, or of an address in other
 /// words that managers take (`name=url`, `"url"`). `None` for a path and for what has no host.
-pub(super) fn host(value: &str) -> Option<(String, Option<u16>)> {
+pub fn host(value: &str) -> Option<(String, Option<u16>)> {
     let value = value.trim().trim_matches(['"', '\'']);
     let rest = match value.split_once("://") {
         Some((scheme, rest)) => {
@@ -21,6 +22,21 @@ pub(super) fn host(value: &str) -> Option<(String, Option<u16>)> {
         None if value.contains('/') || !value.contains(':') => return None,
         None => value,
     };
+    authority(rest)
+}
+
+/// The host that a package was fetched from, by its address as managers write it: of an archive, or of a
+/// repository (`git+ssh://git@host/…`). `None` for a folder and a file of this machine.
+pub fn origin(value: &str) -> Option<Rc<str>> {
+    let (scheme, rest) = value.trim().split_once("://")?;
+    let scheme = scheme.rsplit('+').next()?;
+    let fetched = ["http", "https", "git", "ssh"];
+    let fetched = fetched.iter().any(|one| scheme.eq_ignore_ascii_case(one));
+    let (host, _) = authority(rest).filter(|_| fetched)?;
+    Some(host.into())
+}
+
+fn authority(rest: &str) -> Option<(String, Option<u16>)> {
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let authority = authority.rsplit('@').next()?;
     let (host, port) = match authority.strip_prefix('[') {
@@ -47,6 +63,29 @@ pub(super) fn host(value: &str) -> Option<(String, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_comes_from_a_host_or_from_this_machine() {
+        for (value, expected) in [
+            (
+                "https://user:secret@npm.corp.example:8443/@a/b/-/b-1.0.0.tgz",
+                Some("npm.corp.example"),
+            ),
+            ("http://[fd00::5]:4873/a/-/a-1.tgz", Some("fd00::5")),
+            (
+                "git+ssh://git@code.example/a/b.git#0f1e",
+                Some("code.example"),
+            ),
+            ("git+https://code.example/a/b.git", Some("code.example")),
+            ("file:///srv/wheels/a.whl", None),
+            ("git+file:///srv/a.git", None),
+            ("file:../a", None),
+            ("../a", None),
+            ("null", None),
+        ] {
+            assert_eq!(origin(value).as_deref(), expected, "{value}");
+        }
+    }
 
     #[test]
     fn a_host_and_its_port_are_all_that_is_taken() {
