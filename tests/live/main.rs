@@ -8,6 +8,7 @@
 //! - [`load`]: as much as the machine can.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
 //! - [`quiet`]: honest packages.
+//! - [`attacks`]: what real attacks did.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
 //! - [`verbs`]: the verbs beside `run`.
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
@@ -18,6 +19,7 @@
 
 mod accounting;
 mod acts;
+mod attacks;
 mod captures;
 mod container;
 mod daemon;

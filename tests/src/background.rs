@@ -46,6 +46,11 @@ impl Background {
         }
     }
 
+    /// Of the command itself, unless that started another in its place.
+    pub fn pid(&self) -> Pid {
+        self.group
+    }
+
     /// Waits until something is so while it runs.
     pub fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let until = Instant::now() + PATIENCE;

@@ -146,7 +146,8 @@ pub fn npm_project(scratch: &Scratch, fixture: &str) {
     copy(&folder("npm").join(fixture), &scratch.project());
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

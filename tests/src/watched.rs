@@ -84,6 +84,18 @@ impl<'s> Watched<'s> {
         self
     }
 
+    /// These variables and no other.
+    pub fn only<N: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        environment: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let owned = environment.into_iter();
+        self.environment = owned
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        self
+    }
+
     /// Leaves a variable out.
     pub fn without(mut self, name: &str) -> Self {
         self.environment.retain(|(known, _)| known != name);

@@ -14,6 +14,11 @@ use super::{Attribution, Ecosystem};
 /// is left open by it, never an alert.
 const AT_EVERY_START: [&str; 2] = ["_distutils_hack", "distutils-precedence.pth"];
 
+/// A start-up file, which every python reads; its name says nothing of whose it is.
+pub(crate) fn is_hook(path: &str) -> bool {
+    path.ends_with(".pth")
+}
+
 /// The package a module belongs to.
 pub(super) fn module(path: &str) -> Option<Attribution> {
     let node = node_package(path).map(|(folder, name)| {

@@ -26,6 +26,7 @@ use crate::lineage::{Context, Image, Manager};
 
 pub use ci::CiStep;
 pub(crate) use folder::{holds as folder_holds, node_package, site_entry};
+pub(crate) use import::is_hook;
 
 /// Where packages come from, by the type of their package URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +114,13 @@ impl Attribution {
             return false;
         }
         let before = self.clone();
+        let is_hook = self.imported && self.path.as_deref().is_some_and(import::is_hook);
         if let Some(name) = &manifest.name {
             match &self.name {
+                Some(known) if is_hook && **known != **name => {
+                    self.name = Some(name.as_str().into());
+                    self.source = PackageSource::Metadata;
+                }
                 None => {
                     self.name = Some(name.as_str().into());
                     self.source = PackageSource::Metadata;

@@ -246,6 +246,27 @@ fn a_local_archive_has_its_name_from_the_manifest() {
 }
 
 #[test]
+fn pips_clean_after_a_failed_wheel_runs_the_packages_code_too() {
+    let mut stage = Stage::new("pip install evil");
+    let pip = stage.root;
+    stage.exec(
+        pip,
+        "/usr/bin/python3.11",
+        &["python", "/usr/bin/pip", "install", "evil"],
+        "/",
+        &[],
+    );
+    let code = "exec(compile(# This is <pip-setuptools-caller> , 'x', 'exec'))";
+    let args = ["python", "-u", "-c", code, "clean", "--all"];
+    let directory = "/tmp/pip-install-a1b2c3d4/evil_0123456789abcdef0123456789abcdef";
+    let child = stage.spawn(pip, "/usr/bin/python3.11", &args, directory, &[]);
+    let package = package_of(&stage, child).unwrap();
+    assert_eq!(package.name.as_deref(), Some("evil"));
+    assert_eq!(package.lifecycle.as_deref(), Some("clean"));
+    assert!(package.is_final());
+}
+
+#[test]
 fn setup_py_by_hand_is_the_root_project() {
     let mut stage = Stage::new("python setup.py install");
     let root = stage.root;
@@ -254,6 +275,25 @@ fn setup_py_by_hand_is_the_root_project() {
     let package = package_of(&stage, root).unwrap();
     assert!(package.is_root);
     assert_eq!(package.lifecycle.as_deref(), Some("install"));
+}
+
+#[test]
+fn a_start_up_file_is_its_packages_not_its_own_names() {
+    let mut stage = Stage::new("python app.py");
+    let root = stage.root;
+    stage.exec(root, "/usr/bin/python3.11", &["python", "app.py"], "/", &[]);
+    let path = "/v/lib/python3.11/site-packages/innocent.pth";
+    stage.push(Body::Module {
+        actor: stage.actor(root),
+        path: path.into(),
+    });
+    stage.push(Body::Metadata {
+        about: root,
+        manifest: manifest(path, "litellm", "1.82.8"),
+    });
+    let package = package_of(&stage, root).unwrap().package().unwrap();
+    assert_eq!(package.purl, "pkg:pypi/litellm@1.82.8");
+    assert_eq!(package.claimed_name, None);
 }
 
 #[test]

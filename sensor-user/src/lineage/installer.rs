@@ -147,7 +147,7 @@ fn python_program(args: &[&str]) -> Option<Invocation> {
         let rest = args.get(at + 1..).unwrap_or_default();
         match arg {
             "-m" => return python_module(rest.first()?, &rest[1..]),
-            "-c" => return setuptools_caller(rest.first()?, &rest[1..]),
+            "-c" => return setuptools_caller(rest.first()?),
             "-X" | "-W" | "--check-hash-based-pycs" => at += 2,
             _ if arg.starts_with("-m") && arg.len() > 2 => return python_module(&arg[2..], rest),
             // `-Im pip`, `-Ec code`: single letters run together, the last one takes the value.
@@ -183,11 +183,12 @@ fn python_script(script: &str, rest: &[&str]) -> Option<Invocation> {
     named(name, rest)
 }
 
-/// pip before `pyproject.toml`: `python -c "…<pip-setuptools-caller>…" install …`
-fn setuptools_caller(code: &str, rest: &[&str]) -> Option<Invocation> {
+/// pip before `pyproject.toml`: `python -c "…<pip-setuptools-caller>…" install …`. Whatever the command,
+/// `clean` after a wheel that failed too, the package's `setup.py` runs.
+fn setuptools_caller(code: &str) -> Option<Invocation> {
     let setuptools = code.contains("<pip-setuptools-caller>")
         || (code.contains("setuptools") && code.contains("setup.py"));
-    setuptools.then(|| named("setup.py", rest)).flatten()
+    setuptools.then(|| plain(Manager::Setuptools, true))
 }
 
 /// By the tool's name, whatever runs it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use super::Kind;
-use crate::attribution::{node_package, site_entry};
+use crate::attribution::{is_hook, node_package, site_entry};
 use crate::edge::process::{read_regular, resolve};
 use crate::event::Text;
 
@@ -16,6 +16,8 @@ const SITE_LIMIT: usize = 4_096;
 /// `top_level.txt` of packages looked at for a module of another name.
 const TOP_LEVEL_LIMIT: usize = 512;
 const TOP_LEVEL_SIZE: u64 = 16 << 10;
+/// A list of files that is longer is not looked at.
+const RECORD_SIZE: u64 = 1 << 20;
 
 /// The library that a file belongs to: its folder, or the file itself where it is all there is.
 pub(super) fn library(path: &Text) -> Option<(Kind, Text)> {
@@ -43,19 +45,25 @@ pub(super) fn metadata(root: &OwnedFd, library: &Path) -> Vec<PathBuf> {
             normal(name) == normal(module)
         })
         .collect();
-    let holding = || {
+    let saying = |file: &str, size: u64, says: &dyn Fn(&str) -> bool| {
         infos
             .iter()
             .take(TOP_LEVEL_LIMIT)
             .filter(|info| {
-                read_regular(root, &info.join("top_level.txt"), TOP_LEVEL_SIZE).is_some_and(
-                    |text| {
-                        let text = String::from_utf8_lossy(&text).into_owned();
-                        text.lines().any(|line| line.trim() == module)
-                    },
-                )
+                read_regular(root, &info.join(file), size)
+                    .is_some_and(|text| String::from_utf8_lossy(&text).lines().any(says))
             })
             .collect()
+    };
+    let holding = || match is_hook(&entry.to_string_lossy()) {
+        // A start-up file is no module, and lies in no folder of a name.
+        true => {
+            let listed = format!("{},", entry.to_string_lossy());
+            saying("RECORD", RECORD_SIZE, &|line| line.starts_with(&listed))
+        }
+        false => saying("top_level.txt", TOP_LEVEL_SIZE, &|line| {
+            line.trim() == module
+        }),
     };
     let found = if named.is_empty() { holding() } else { named };
     found
@@ -142,5 +150,12 @@ mod tests {
         assert_eq!(found("foo_bar"), ["Foo_Bar-1.2.dist-info"]);
         assert_eq!(found("foo.py"), ["foo-3.dist-info"]);
         assert!(found("absent").is_empty());
+        fs::write(
+            folder.path().join("foo-3.dist-info/RECORD"),
+            "foo.py,,\nstart_hook.pth,sha256=x,9\n",
+        )
+        .unwrap();
+        assert_eq!(found("start_hook.pth"), ["foo-3.dist-info"]);
+        assert!(found("hook.pth").is_empty());
     }
 }

@@ -1,0 +1,1 @@
+"""The library, which did what it always did."""

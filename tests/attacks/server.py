@@ -1,0 +1,68 @@
+"""The outside world of the replicas, in a network namespace of the test:
+`server.py SERVED FORGE READY`, with a certificate for every name in SERVED/../tls.pem.
+
+Answers each name with C2, those below FORGE (a host on the list of package hosts) with HOST, so that what
+a stranger has no trusted name has too. Over http and https it gives the files of SERVED by their last path
+segment, and an empty answer for all else."""
+
+import http.server
+import pathlib
+import socket
+import ssl
+import struct
+import sys
+import threading
+
+SERVED, FORGE, READY = sys.argv[1:]
+C2, HOST = "45.33.32.156", "45.33.32.157"
+PLAIN = (80, 1224, 8000, 8080)
+
+
+def names():
+    """RFC 1035, 4.1: the question again, and a record that points at its name."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((C2, 53))
+    while True:
+        question, peer = sock.recvfrom(4096)
+        end = question.index(b"\0", 12) + 5
+        labels, at = [], 12
+        while length := question[at]:
+            labels.append(question[at + 1 : at + 1 + length].decode(errors="replace").lower())
+            at += 1 + length
+        name, kind = ".".join(labels), struct.unpack("!H", question[end - 4 : end - 2])[0]
+        address = HOST if name == FORGE or name.endswith("." + FORGE) else C2
+        records = b""
+        if kind == 1:
+            records = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + socket.inet_aton(address)
+        head = question[:2] + struct.pack("!HHHHH", 0x8180, 1, kind == 1, 0, 0)
+        sock.sendto(head + question[12:end] + records, peer)
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        file = pathlib.Path(SERVED, pathlib.PurePosixPath(self.path.split("?")[0]).name)
+        body = file.read_bytes() if file.is_file() else b"{}"
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_GET
+
+
+def web(port, context=None):
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", port), Answer)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(pathlib.Path(SERVED).parent / "tls.pem")
+for port in PLAIN:
+    web(port)
+web(443, tls)
+threading.Thread(target=names, daemon=True).start()
+pathlib.Path(READY).touch()
+threading.Event().wait()

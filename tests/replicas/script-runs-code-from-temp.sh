@@ -1,0 +1,1 @@
+echo pass >/tmp/.x.py; python3 /tmp/.x.py

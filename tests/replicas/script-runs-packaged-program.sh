@@ -1,0 +1,1 @@
+printf "#!/bin/sh\n" >fetched; chmod +x fetched; ./fetched
