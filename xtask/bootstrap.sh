@@ -86,6 +86,49 @@ elsewhere() {
 END
 }
 
+# The judges of the rules (sensor-user/tests/judges): a Python environment in exactly these versions,
+# and two repositories at exactly these commits. Where they can't be had from here, this says so and
+# goes on: their tests then say that they were skipped, and why.
+specification=ba9251aa834b11a70dbf80836b453dba99c5159e
+collection=552f3fee420ef232a8e5790c4fae591847e32347 # r2026-07-01
+
+install_judges() {
+    tools=${XDG_CACHE_HOME:-$HOME/.cache}/pkgwarden/tools
+    mkdir -p "$tools"
+    versions=$(sha256sum < xtask/judges/requirements.txt)
+    if [ "$(cat "$tools/sigma/installed" 2>/dev/null)" != "$versions" ]; then
+        say "installing sigma-cli and pySigma into $tools/sigma (once)"
+        rm -rf "$tools/sigma"
+        # Wheels only: no package's own code runs at the install.
+        if python3 -m venv "$tools/sigma" && "$tools/sigma/bin/pip" install --quiet \
+            --disable-pip-version-check --retries 1 --require-hashes --only-binary :all: \
+            -r xtask/judges/requirements.txt; then
+            printf '%s\n' "$versions" > "$tools/sigma/installed"
+        else
+            say "these can't be installed from here: sigma check and pySigma will not judge the rules"
+        fi
+    fi
+    judges_files specification "$specification" sigma-specification json-schema
+    judges_files collection "$collection" sigma rules/linux
+}
+
+# judges_files NAME COMMIT REPOSITORY FOLDER: that folder of a repository of Sigma's, which git proves to
+# be that of the commit.
+judges_files() {
+    [ ! -d "$tools/sigma-$1-$2" ] || return 0
+    say "fetching $4 of SigmaHQ/$3 into $tools (once)"
+    rm -rf "$tools/fetching" && git init -q --bare "$tools/fetching"
+    if GIT_TERMINAL_PROMPT=0 timeout 120 git -C "$tools/fetching" fetch -q --depth 1 \
+        "https://github.com/SigmaHQ/$3" "$2" \
+        && mkdir "$tools/fetching/out" \
+        && git -C "$tools/fetching" archive "$2" "$4" | tar -x -C "$tools/fetching/out"; then
+        rm -rf "$tools/sigma-$1"-* && mv "$tools/fetching/out" "$tools/sigma-$1-$2"
+    else
+        say "it can't be fetched from here: the tests that need it will be skipped"
+    fi
+    rm -rf "$tools/fetching"
+}
+
 [ "$(uname -sm)" = "Linux x86_64" ] || die "pkgwarden is built and tested on x86-64 Linux only"
 
 if is_debian_12; then
@@ -99,6 +142,8 @@ elif ! have_rust; then
     elsewhere
     exit 1
 fi
+
+case " $* " in *" test "*) install_judges ;; esac
 
 # The first time this takes half a minute, and `cargo xtask` itself would be silent.
 [ -x target/debug/xtask ] || cargo build --package xtask >&2

@@ -52,6 +52,11 @@ impl Core {
             return None;
         }
         let mut alert = self.assemble(act, moment, subject, hit, id);
+        if let Some(filter) = &hit.void {
+            alert.level_reasons.push(format!(
+                "the exemption {filter} does not hold: this session opened credentials before"
+            ));
+        }
         if verdict == Verdict::Last {
             alert.level_reasons.push(format!(
                 "this rule has raised {ALERTS_OF_A_RULE} alerts in this session; from here on its \

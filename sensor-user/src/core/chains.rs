@@ -258,6 +258,7 @@ impl Core {
             rule: &described,
             matched: hit.matched.clone(),
             suppressed_by: None,
+            void: None,
         };
         let mut alert = self.assemble(act, moment, subject, &last, id);
         if verdict == Verdict::Last {

@@ -11,6 +11,7 @@ mod assemble;
 mod chains;
 mod completeness;
 mod connections;
+mod exemption;
 mod fetched;
 mod health;
 mod hearing;
@@ -31,9 +32,9 @@ use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container, EventWord};
-use crate::detect::{RuleSet, lists};
+use crate::detect::{RuleSet, Subject, lists};
 use crate::event::{self, Actor, Body, Counters, Event, Start};
-use crate::health::{Code, Health};
+use crate::health::Health;
 use crate::lineage::Lineage;
 use crate::names::{Channel, PublicResolvers, Questions, Resolvers, Responders, Suffixes, Table};
 
@@ -46,7 +47,7 @@ use installs::Installs;
 use modes::Modes;
 use moment::Moment;
 use peer::Peer;
-use session::{Beginning, Sessions};
+use session::Sessions;
 use subject::Subjects;
 use tally::Tally;
 
@@ -127,7 +128,7 @@ impl Core {
     }
 
     /// With rules that other cores have too: compiling them is most of a core's making.
-    pub(crate) fn sharing(rules: Rc<RuleSet>, trust: Trust) -> Self {
+    pub fn sharing(rules: Rc<RuleSet>, trust: Trust) -> Self {
         Self {
             rules,
             expected: trust.hosts.iter().collect(),
@@ -160,6 +161,11 @@ impl Core {
 
     /// Takes the next event. What it gives is in the order of the loaded rules.
     pub fn handle(&mut self, event: &Event) -> Vec<Finding> {
+        self.handle_seen(event, &mut |_| ())
+    }
+
+    /// The same, and shows each act of the event as rules are asked about it.
+    pub fn handle_seen(&mut self, event: &Event, seen: &mut dyn FnMut(&Subject)) -> Vec<Finding> {
         let time = event.time;
         self.tally.at(time);
         let mut findings = Vec::new();
@@ -256,7 +262,7 @@ impl Core {
         if let Some(actor) = event.body.actor() {
             for mut act in act::acts(&event.body) {
                 self.modes.see(&mut act);
-                self.ask(actor, &act, time, &mut findings);
+                findings.extend(self.ask(actor, &act, time, seen));
             }
         }
         if let Body::Exec { actor, .. } = &event.body {
@@ -266,7 +272,13 @@ impl Core {
     }
 
     /// Asks the rules about one act.
-    fn ask(&mut self, actor: &Actor, act: &Act<'_>, time: u64, findings: &mut Vec<Finding>) {
+    fn ask(
+        &mut self,
+        actor: &Actor,
+        act: &Act<'_>,
+        time: u64,
+        seen: &mut dyn FnMut(&Subject),
+    ) -> Vec<Finding> {
         let process = self.lineage.acting(actor, time).clone();
         let moment = Moment {
             actor,
@@ -291,16 +303,14 @@ impl Core {
         let clock = moment::Clock { start: &self.start };
         let mut subject = self.subjects.of(&moment, clock);
         act.fill(&mut subject, &moment);
+        seen(&subject);
         let start = self.start.clone();
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
         let rules = Rc::clone(&self.rules);
-        for mut hit in rules.evaluate(&subject) {
-            if moment.peer.expected
-                && hit.suppressed_by.is_none()
-                && act.is_callback(hit.rule.branch)
-            {
-                hit.suppressed_by = Some("trust".to_owned());
-            }
+        let mut findings = Vec::new();
+        let mut hits = rules.evaluate(&subject);
+        self.exempt(act, &moment, &mut hits);
+        for hit in hits {
             let raised = self.raise(act, &moment, &subject, &hit);
             let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
             findings.extend(raised);
@@ -311,54 +321,7 @@ impl Core {
             let waits = act.word == EventWord::Connect;
             self.note_resolver(actor, socket, waits, time);
         }
-    }
-
-    /// Makes sure the sessions of an event are open, so that what was lost is counted from there on.
-    fn open_session(&mut self, actor: &Actor, body: &Body, time: u64, findings: &mut Vec<Finding>) {
-        let resumed = matches!(body, Body::Found { resumed: true, .. });
-        let found = matches!(body, Body::Found { .. });
-        // A lineage that begins with an act had begun before the watch.
-        let late = actor.process == actor.root
-            && !matches!(body, Body::Exec { .. })
-            && self.start.root != Some(actor.root)
-            && self.lineage.get(actor.root).is_none();
-        let forks_missed = self.lineage.forks_missed();
-        let install = self.lineage.get(actor.process).and_then(|process| {
-            let install = process.context.install.as_ref()?;
-            Some(install.root)
-        });
-        let began = self.sessions.open(
-            actor.root,
-            install,
-            &self.counters_before,
-            forks_missed,
-            Beginning {
-                late,
-                install_late: found && install == Some(actor.process),
-                resumed,
-            },
-            time,
-        );
-        if began.lineage && late {
-            self.tally.started_late();
-        }
-        let tell = match found {
-            // A host may have run many interpreters for long: only an install is worth a word.
-            true => began.install && !resumed,
-            false => began.lineage && late,
-        };
-        if tell {
-            let cause = match install.and_then(|_| self.lineage.get(actor.process)?.image()) {
-                Some(image) => format!(
-                    "`{}` (process {}) was running already",
-                    crate::alert::escape::terminal(&image.command_line),
-                    actor.process.pid
-                ),
-                None => format!("process {} was running already", actor.process.pid),
-            };
-            findings.push(self.health(Code::StartedLate, cause, time));
-        }
-        self.sessions.bound(&self.lineage);
+        findings
     }
 
     /// Asks these rules from here on.

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use foldhash::HashMap as QuickMap;
 
-use crate::event::{Counters, ProcessKey};
+use crate::event::{Actor, Body, Counters, ProcessKey};
+use crate::health::Code;
 use crate::lineage::{Lineage, Process};
 use crate::names::Unseen;
 
 use super::fetched::Fetched;
+use super::{Core, Finding};
 
 /// Alerts of one rule in one session; one more says that the rest is only counted.
 pub(super) const ALERTS_OF_A_RULE: usize = 50;
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) found: bool,
     /// A package's script ran in it.
     pub(super) scripted: bool,
+    /// A rule that no exemption silenced said that it opened credentials.
+    pub(super) credentials_opened: bool,
     /// What may have told it names unseen.
     pub(super) unseen: Unseen,
     /// Whom its package managers themselves connected to.
@@ -124,6 +128,11 @@ impl Sessions {
         self.open.get(&key)
     }
 
+    /// From here on the session's exemptions are void.
+    pub(super) fn credentials_opened(&mut self, key: ProcessKey) {
+        self.open.entry(key).or_default().credentials_opened = true;
+    }
+
     /// Marks the sessions of a process. Whether that is news.
     pub(super) fn io_uring_used(&mut self, process: &Process) -> bool {
         let mut news = false;
@@ -200,5 +209,61 @@ impl Sessions {
             // Those that are left may all be alive: not looked at again before there are twice as many.
             self.most = 2 * self.open.len();
         }
+    }
+}
+
+impl Core {
+    /// Makes sure the sessions of an event are open, so that what was lost is counted from there on.
+    pub(super) fn open_session(
+        &mut self,
+        actor: &Actor,
+        body: &Body,
+        time: u64,
+        findings: &mut Vec<Finding>,
+    ) {
+        let resumed = matches!(body, Body::Found { resumed: true, .. });
+        let found = matches!(body, Body::Found { .. });
+        // A lineage that begins with an act had begun before the watch.
+        let late = actor.process == actor.root
+            && !matches!(body, Body::Exec { .. })
+            && self.start.root != Some(actor.root)
+            && self.lineage.get(actor.root).is_none();
+        let forks_missed = self.lineage.forks_missed();
+        let install = self.lineage.get(actor.process).and_then(|process| {
+            let install = process.context.install.as_ref()?;
+            Some(install.root)
+        });
+        let began = self.sessions.open(
+            actor.root,
+            install,
+            &self.counters_before,
+            forks_missed,
+            Beginning {
+                late,
+                install_late: found && install == Some(actor.process),
+                resumed,
+            },
+            time,
+        );
+        if began.lineage && late {
+            self.tally.started_late();
+        }
+        let tell = match found {
+            // A host may have run many interpreters for long: only an install is worth a word.
+            true => began.install && !resumed,
+            false => began.lineage && late,
+        };
+        if tell {
+            let cause = match install.and_then(|_| self.lineage.get(actor.process)?.image()) {
+                Some(image) => format!(
+                    "`{}` (process {}) was running already",
+                    crate::alert::escape::terminal(&image.command_line),
+                    actor.process.pid
+                ),
+                None => format!("process {} was running already", actor.process.pid),
+            };
+            findings.push(self.health(Code::StartedLate, cause, time));
+        }
+        self.sessions.bound(&self.lineage);
     }
 }

@@ -120,4 +120,6 @@ pub struct Hit<'r> {
     pub matched: Vec<Matched>,
     /// The id of the filter that silences it, if one does.
     pub suppressed_by: Option<String>,
+    /// The id of the filter that would, but is void in this session.
+    pub void: Option<String>,
 }

@@ -198,6 +198,7 @@ impl RuleSet {
                     rule: &self.rules[index],
                     matched,
                     suppressed_by: self.suppressed_by(index, subject),
+                    void: None,
                 };
                 Some((index, hit))
             })

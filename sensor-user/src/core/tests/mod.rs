@@ -3,6 +3,7 @@
 
 mod chains;
 mod daemon;
+mod exemptions;
 mod findings;
 mod names;
 mod outcomes;
