@@ -13,6 +13,7 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
+//! - [`registries`]: where packages may be fetched from.
 //! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
@@ -38,6 +39,7 @@ mod outputs;
 mod quiet;
 mod raised;
 mod refusals;
+mod registries;
 mod rules;
 mod seeds;
 mod signals;

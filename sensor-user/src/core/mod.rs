@@ -31,7 +31,7 @@ use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container, EventWord};
-use crate::detect::{RuleSet, lists};
+use crate::detect::{Field, RuleSet, lists};
 use crate::event::{self, Actor, Body, Counters, Event, Start};
 use crate::health::{Code, Health};
 use crate::lineage::Lineage;
@@ -45,7 +45,6 @@ use health::Told;
 use installs::Installs;
 use modes::Modes;
 use moment::Moment;
-use peer::Peer;
 use session::{Beginning, Sessions};
 use subject::Subjects;
 use tally::Tally;
@@ -207,7 +206,11 @@ impl Core {
                     tally.connections.ended(actor, *cookie, *errno);
                 });
             }
-            Body::Dns { actor, dns } => self.hear(actor, dns, time),
+            Body::Dns { actor, dns } => {
+                if !self.hear(actor, dns, time) {
+                    return findings;
+                }
+            }
             Body::Listen { socket, .. } => self.listens(socket),
             Body::Resolver { about, resolver } => self.resolver_read(*about, resolver, time),
             Body::RawSocket { actor, .. } => self.may_forge(actor, time),
@@ -273,11 +276,7 @@ impl Core {
             process: &process,
             container: self.containers.get(&actor.cgroup).cloned(),
             user: self.users.get(&actor.uid).cloned(),
-            peer: match &act.object {
-                Object::Peer(socket) => self.peer(socket, &process, time),
-                Object::Question(_, question) => self.asked_about(question),
-                _ => Peer::default(),
-            },
+            peer: self.other_end(&act.object, &process, time),
             shape: None,
             time,
         };
@@ -295,6 +294,10 @@ impl Core {
         self.tallies(&moment, |tally| tally.acted(act, &moment, &start));
         let rules = Rc::clone(&self.rules);
         for mut hit in rules.evaluate(&subject) {
+            // Every other rule was asked when the question was.
+            if matches!(act.object, Object::Answer(..)) && !hit.asked(Field::QueryResults) {
+                continue;
+            }
             if moment.peer.expected
                 && hit.suppressed_by.is_none()
                 && act.is_callback(hit.rule.branch)

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::field::Category;
+use super::field::{Category, Field};
 
 /// The four detection branches, by their exact names.
 #[derive(
@@ -120,4 +120,11 @@ pub struct Hit<'r> {
     pub matched: Vec<Matched>,
     /// The id of the filter that silences it, if one does.
     pub suppressed_by: Option<String>,
+}
+
+impl Hit<'_> {
+    /// Whether that field had a part in it.
+    pub fn asked(&self, field: Field) -> bool {
+        self.matched.iter().any(|one| one.field == field.name())
+    }
 }
