@@ -14,7 +14,7 @@
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
 //! - [`registries`]: where packages may be fetched from.
-//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`]: the names of addresses.
+//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`], [`resolvers`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -40,6 +40,7 @@ mod quiet;
 mod raised;
 mod refusals;
 mod registries;
+mod resolvers;
 mod rules;
 mod seeds;
 mod signals;

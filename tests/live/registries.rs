@@ -246,8 +246,9 @@ fn npm_may_fetch_from_its_registry_and_a_packages_script_may_not() {
     for address in [ADDRESS, PUBLIC] {
         let seen = npm_install("true", address, by_npmrc);
         seen.quiet();
-        assert_eq!(seen.report["packages"][0]["registry"], address, "{seen:?}");
-        assert_eq!(seen.report["packages"][0]["registry_source"], "manager");
+        let package = &seen.report["packages"][0]["package"];
+        assert_eq!(package["registry"], address, "{package}");
+        assert_eq!(package["registry_source"], "manager", "{package}");
     }
     let script = format!("node -e 'require(\"net\").connect({PORT}, \"{PUBLIC}\").end()'");
     let seen = npm_install(&script, PUBLIC, by_npmrc);
