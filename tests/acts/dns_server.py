@@ -1,6 +1,6 @@
-"""Answers DNS questions at an address, for names below `example`: `dns_server.py ADDRESS OTHER READY`.
+"""Answers DNS questions at an address, for names below `example`: `dns_server.py ADDRESS OTHER READY [PUBLIC]`.
 
-`public.example` is ADDRESS itself; `alias.example` is an alias; `many.example` has so many addresses that a datagram does not hold them;
+`public.example` is PUBLIC, where not given ADDRESS itself; `alias.example` is an alias; `many.example` has so many addresses that a datagram does not hold them;
 `elsewhere.example` is answered from OTHER; `noise.example` is answered with bytes that are no message;
 `split.example`, by TCP, with one message whose second segment looks like an answer of its own."""
 
@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 
-ADDRESS, OTHER, READY = sys.argv[1:]
+ADDRESS, OTHER, READY, *PUBLIC = sys.argv[1:]
+PUBLIC = PUBLIC[0] if PUBLIC else ADDRESS
 FAMILY = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
-KIND = 28 if ":" in ADDRESS else 1
+PUBLIC_FAMILY, KIND = (socket.AF_INET6, 28) if ":" in PUBLIC else (socket.AF_INET, 1)
 DATA = {1: socket.inet_aton("198.18.0.7"), 28: socket.inet_pton(socket.AF_INET6, "2001:db8::7")}
 
 
@@ -29,7 +30,7 @@ def answer(question, is_datagram):
     data, pointer, records = DATA.get(kind, b""), b"\xc0\x0c", b""
     count = 1
     if host == b"public":
-        data, count = (socket.inet_pton(FAMILY, ADDRESS), 1) if kind == KIND else (None, 0)
+        data, count = (socket.inet_pton(PUBLIC_FAMILY, PUBLIC), 1) if kind == KIND else (None, 0)
     elif host == b"alias":
         # `real`, then a pointer to `example` in the question.
         alias = b"\x04real" + struct.pack("!H", 0xC000 | (12 + 1 + name[0]))

@@ -14,7 +14,8 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
-//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`]: the names of addresses.
+//! - [`registries`]: where packages may be fetched from.
+//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`], [`resolvers`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -40,6 +41,8 @@ mod outputs;
 mod quiet;
 mod raised;
 mod refusals;
+mod registries;
+mod resolvers;
 mod rules;
 mod seeds;
 mod signals;

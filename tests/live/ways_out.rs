@@ -252,3 +252,37 @@ fn an_af_unix_peer_is_named_by_what_it_is_bound_to() {
     ];
     assert_eq!(connects, expected, "{seen:?}");
 }
+
+/// Whose socket it was first does not matter: who connects is told, once, with the address.
+#[test]
+fn a_socket_that_another_process_handed_over_is_told_by_who_connects_it() {
+    need!(require::live(), require::programs(&["ip", "nsenter"]));
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let network = NetworkNamespace::with_addresses(&[V4]);
+    let script = fixture::act("handed_over.py");
+    let mut line = network.enter();
+    line.extend(["/usr/bin/python3".into(), script.display().to_string()]);
+    line.push(V4.into());
+    let seen = Watched::run(&scratch, line).finish();
+    seen.ended_with(0).complete();
+    let pid = |name: &str| -> u64 {
+        let line = seen.stdout.lines().find_map(|line| line.strip_prefix(name));
+        line.expect("it prints its pids").trim().parse().unwrap()
+    };
+    // Not yet connected, and not by UDP: the receiver does it.
+    for (port, by, kind) in [
+        (6000, "receiver", "connect"),
+        (6001, "receiver", "send"),
+        // Connected before it was handed over: what goes through it later is no event of its own.
+        (6002, "sender", "connect"),
+    ] {
+        let events = to_port(&seen, port);
+        let [event] = events.as_slice() else {
+            panic!("{port} is {} events\n{events:#?}\n{seen:?}", events.len());
+        };
+        assert_eq!(event["event"], kind, "{event}");
+        assert_eq!(event["socket"]["ip"], V4, "{event}");
+        assert_eq!(event["actor"]["pid"], pid(by), "{event}");
+    }
+}

@@ -224,7 +224,7 @@ mod tests {
             (Npm, "chokidat", "chokidar"),
             (Pypi, "reqeusts", "requests"),
             (Pypi, "requestss", "requests"),
-            (Pypi, "nunpy", "numpy"),
+            (Pypi, "numpi", "numpy"),
             (Pypi, "djnago", "django"),
             // Separators.
             (Npm, "crossenv", "cross-env"),

@@ -33,6 +33,8 @@ pub(super) enum Object<'e> {
     /// A socket of its own that others may connect to.
     Listener(&'e Socket),
     Question(&'e Dns, &'e DnsQuestion),
+    /// What such a question was answered with; only for rules that ask for it.
+    Answer(&'e Dns, &'e DnsQuestion),
     RawSocket,
     File(FileAct<'e>),
 }
@@ -52,13 +54,12 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
             word: EventWord::Listen,
             object: Object::Listener(socket),
         }],
-        Body::Dns { dns, .. } if !dns.message.response => match &dns.message.question {
-            Some(question) => vec![Act {
-                category: Category::DnsQuery,
-                word: EventWord::Dns,
-                object: Object::Question(dns, question),
-            }],
-            None => Vec::new(),
+        Body::Dns { dns, .. } => match (&dns.message.question, dns.message.response) {
+            (Some(question), false) => vec![dns_act(Object::Question(dns, question))],
+            (Some(question), true) if !dns.message.answers.is_empty() => {
+                vec![dns_act(Object::Answer(dns, question))]
+            }
+            _ => Vec::new(),
         },
         Body::RawSocket { .. } => vec![Act {
             category: Category::NetworkConnection,
@@ -125,6 +126,14 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
     }
 }
 
+fn dns_act(object: Object<'_>) -> Act<'_> {
+    Act {
+        category: Category::DnsQuery,
+        word: EventWord::Dns,
+        object,
+    }
+}
+
 fn peer(word: EventWord, socket: &Socket) -> Act<'_> {
     Act {
         category: Category::NetworkConnection,
@@ -158,6 +167,7 @@ impl Act<'_> {
                 Some(shape) => format!("dns {}", shape.domain),
                 None => "dns".to_owned(),
             },
+            Object::Answer(_, question) => format!("dns {}", names::from_wire(&question.name)),
             Object::RawSocket => "raw".to_owned(),
             Object::File(file) => file.place.path.escaped(),
         }
@@ -166,7 +176,9 @@ impl Act<'_> {
     /// Whether what it was done to was read from the kernel's own object.
     pub(super) fn observed(&self) -> ObservedWord {
         let observed = match &self.object {
-            Object::Program | Object::RawSocket | Object::Question(..) => Observed::Kernel,
+            Object::Program | Object::RawSocket | Object::Question(..) | Object::Answer(..) => {
+                Observed::Kernel
+            }
             Object::Peer(socket) | Object::Listener(socket) => socket.observed,
             Object::File(file) => file.place.observed,
         };
@@ -222,6 +234,7 @@ impl Act<'_> {
                 subject.set(Field::Initiated, Some(false));
             }
             Object::Question(_, question) => question::fill(subject, question, moment),
+            Object::Answer(dns, question) => question::answered(subject, dns, question),
             Object::RawSocket => {
                 subject.set(Field::Protocol, Some(Value::Word("raw")));
                 subject.set(Field::Initiated, Some(true));

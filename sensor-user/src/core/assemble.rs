@@ -244,7 +244,7 @@ fn destination(act: &Act<'_>, moment: &Moment<'_>) -> Option<Destination> {
             act::class(socket),
         ),
         Object::Listener(socket) => (socket.ip, socket.port, None, act::class(socket)),
-        Object::Question(dns, _) => {
+        Object::Question(dns, _) | Object::Answer(dns, _) => {
             let ip = dns.server.ip();
             let class = Some(names::classify(ip));
             (Some(ip), dns.server.port(), None, class)
@@ -268,7 +268,7 @@ fn destination(act: &Act<'_>, moment: &Moment<'_>) -> Option<Destination> {
 fn network(act: &Act<'_>) -> Option<Network> {
     let transport = match &act.object {
         Object::Peer(socket) | Object::Listener(socket) => act::transport(socket.transport),
-        Object::Question(dns, _) => act::transport(dns.transport),
+        Object::Question(dns, _) | Object::Answer(dns, _) => act::transport(dns.transport),
         Object::RawSocket => "raw",
         _ => return None,
     };

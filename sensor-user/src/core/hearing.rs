@@ -7,14 +7,13 @@ use crate::names::{self, Question};
 use super::{Core, connections};
 
 impl Core {
-    /// A DNS message.
-    pub(super) fn hear(&mut self, actor: &Actor, dns: &Dns, time: u64) {
+    /// A DNS message. Whether it is a question or answers one that was asked.
+    pub(super) fn hear(&mut self, actor: &Actor, dns: &Dns, time: u64) -> bool {
         let Some(question) = Question::of(dns) else {
-            return;
+            return false;
         };
         if dns.message.response {
-            self.answered(dns, &question, time);
-            return;
+            return self.answered(dns, &question, time);
         }
         let process = self.lineage.acting(actor, time).clone();
         if dns.transport == Transport::Tcp {
@@ -26,15 +25,16 @@ impl Core {
         if self.questions.ask(question, actor.process, time) {
             self.names.forgot(time);
         }
+        true
     }
 
-    fn answered(&mut self, dns: &Dns, question: &Question, time: u64) {
+    fn answered(&mut self, dns: &Dns, question: &Question, time: u64) -> bool {
         let Some((asker, asked)) = self.questions.answered(question, time) else {
-            return;
+            return false;
         };
         let Some(process) = self.lineage.get(asker).cloned() else {
             self.names.forgot(time);
-            return;
+            return true;
         };
         let subject = question.subject();
         self.sessions.each_of(&process, |session| {
@@ -45,7 +45,7 @@ impl Core {
         });
         let own = self.responders.may_be(dns.netns, dns.server.ip(), asked);
         if dns.message.code != 0 || own {
-            return;
+            return true;
         }
         let counts = self.counts(dns, &process);
         for (ip, ttl) in names::addresses(&question.name, &dns.message.answers) {
@@ -56,6 +56,7 @@ impl Core {
                 false => self.names.doubt(dns.netns, ip, time),
             }
         }
+        true
     }
 
     /// Whether an answer to this process is one to rely on: from a server that its files named before

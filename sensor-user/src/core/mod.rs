@@ -32,7 +32,7 @@ use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container, EventWord};
-use crate::detect::{RuleSet, Subject, lists};
+use crate::detect::{Field, RuleSet, Subject, lists};
 use crate::event::{self, Actor, Body, Counters, Event, Start};
 use crate::health::Health;
 use crate::lineage::Lineage;
@@ -46,7 +46,6 @@ use health::Told;
 use installs::Installs;
 use modes::Modes;
 use moment::Moment;
-use peer::Peer;
 use session::Sessions;
 use subject::Subjects;
 use tally::Tally;
@@ -213,7 +212,11 @@ impl Core {
                     tally.connections.ended(actor, *cookie, *errno);
                 });
             }
-            Body::Dns { actor, dns } => self.hear(actor, dns, time),
+            Body::Dns { actor, dns } => {
+                if !self.hear(actor, dns, time) {
+                    return findings;
+                }
+            }
             Body::Listen { socket, .. } => self.listens(socket),
             Body::Resolver { about, resolver } => self.resolver_read(*about, resolver, time),
             Body::RawSocket { actor, .. } => self.may_forge(actor, time),
@@ -285,11 +288,7 @@ impl Core {
             process: &process,
             container: self.containers.get(&actor.cgroup).cloned(),
             user: self.users.get(&actor.uid).cloned(),
-            peer: match &act.object {
-                Object::Peer(socket) => self.peer(socket, &process, time),
-                Object::Question(_, question) => self.asked_about(question),
-                _ => Peer::default(),
-            },
+            peer: self.other_end(&act.object, &process, time),
             shape: None,
             time,
         };
@@ -311,6 +310,10 @@ impl Core {
         let mut hits = rules.evaluate(&subject);
         self.exempt(act, &moment, &mut hits);
         for hit in hits {
+            // Every other rule was asked when the question was.
+            if matches!(act.object, Object::Answer(..)) && !hit.asked(Field::QueryResults) {
+                continue;
+            }
             let raised = self.raise(act, &moment, &subject, &hit);
             let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
             findings.extend(raised);

@@ -8,7 +8,7 @@ use crate::lineage::{Image, Process};
 use crate::names::{self, Class};
 
 use super::Core;
-use super::act::class;
+use super::act::{Object, class};
 
 /// The other end.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +46,17 @@ impl Resolved {
 }
 
 impl Core {
+    /// Whom an act is with.
+    pub(super) fn other_end(&self, object: &Object<'_>, process: &Process, time: u64) -> Peer {
+        match object {
+            Object::Peer(socket) => self.peer(socket, process, time),
+            Object::Question(_, question) | Object::Answer(_, question) => {
+                self.asked_about(question)
+            }
+            _ => Peer::default(),
+        }
+    }
+
     /// The peer of a connect or a datagram, before it is made.
     pub(super) fn peer(&self, socket: &Socket, process: &Process, time: u64) -> Peer {
         let Some(ip) = socket.ip else {

@@ -25,17 +25,15 @@ pub struct PopularPackages {
 /// Packages that others would like to be mistaken for.
 pub fn popular_packages() -> PopularPackages {
     let text = shipped::text("lists/popular-packages.yml");
-    let mut packages = PopularPackages::default();
-    let mut names = Vec::new();
-    for line in text.lines().rev() {
-        match line.strip_suffix(": >-") {
-            Some("npm") => packages.npm = std::mem::take(&mut names),
-            Some("pypi") => packages.pypi = std::mem::take(&mut names),
-            _ if line.starts_with(' ') => names.extend(line.split_whitespace()),
-            _ => {}
-        }
+    let of = |key: &str| -> Vec<&'static str> {
+        let lines = text.lines().skip_while(|line| *line != key).skip(1);
+        let lines = lines.take_while(|line| line.starts_with(' '));
+        lines.flat_map(str::split_whitespace).collect()
+    };
+    PopularPackages {
+        npm: of("npm: >-"),
+        pypi: of("pypi: >-"),
     }
-    packages
 }
 
 /// The items of a YAML list of plain words.

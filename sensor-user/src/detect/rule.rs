@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::field::Category;
+use super::field::{Category, Field};
 
 /// The four detection branches, by their exact names.
 #[derive(
@@ -122,4 +122,11 @@ pub struct Hit<'r> {
     pub suppressed_by: Option<String>,
     /// The id of the filter that would, but is void in this session.
     pub void: Option<String>,
+}
+
+impl Hit<'_> {
+    /// Whether that field had a part in it.
+    pub fn asked(&self, field: Field) -> bool {
+        self.matched.iter().any(|one| one.field == field.name())
+    }
 }

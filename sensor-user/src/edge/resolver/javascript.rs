@@ -9,15 +9,39 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &Path, programs: &[Text; 2
     for file in npmrc(reading, folder, programs) {
         npm(reading, &file);
     }
+    for file in pnpm_files(reading, folder) {
+        yaml(reading, &file, "pnpm");
+    }
     // yarn looks upwards from where it is started, and at home.
+    let berry = reading.variables.get("YARN_RC_FILENAME");
+    let berry = berry.unwrap_or(".yarnrc.yml").to_owned();
     for folder in upwards(folder).map(Path::to_owned).chain(reading.home("")) {
-        yarn(reading, &folder.join(".yarnrc.yml"));
+        yaml(reading, &folder.join(&berry), "yarnrc");
         yarn_classic(reading, &folder.join(".yarnrc"));
     }
+    yarn_classic(reading, Path::new("/etc/yarnrc"));
     let own = upwards(folder).map(|folder| folder.join("bunfig.toml"));
-    for file in own.take(1).chain(reading.home(".bunfig.toml")) {
+    let xdg = reading.variables.get("XDG_CONFIG_HOME").map(Path::new);
+    let xdg = xdg.map(|folder| folder.join(".bunfig.toml"));
+    for file in own.take(1).chain(xdg).chain(reading.home(".bunfig.toml")) {
         bun(reading, &file);
     }
+}
+
+/// What a workspace says to pnpm, and what the user does.
+fn pnpm_files(reading: &Reading<'_>, folder: &Path) -> Vec<PathBuf> {
+    let workspace = upwards(folder).map(|folder| folder.join("pnpm-workspace.yaml"));
+    let mut files: Vec<_> = workspace.filter(|file| reading.has(file)).take(1).collect();
+    files.extend(reading.config("pnpm/config.yaml"));
+    files
+}
+
+/// A folder that others below it belong to: its settings are theirs.
+fn is_workspace(reading: &Reading<'_>, folder: &Path) -> bool {
+    reading.has(&folder.join("pnpm-workspace.yaml"))
+        || reading
+            .text(&folder.join("package.json"))
+            .is_some_and(|manifest| manifest.contains("\"workspaces\""))
 }
 
 /// Project, user, global, in the order in which npm asks them. The project is the nearest folder with a
@@ -30,7 +54,13 @@ fn npmrc(reading: &Reading<'_>, folder: &Path, programs: &[Text; 2]) -> Vec<Path
         let own = reading.variables.get(&name.to_ascii_lowercase());
         own.or_else(|| reading.variables.get(&name.to_ascii_uppercase()))
     };
-    let mut files = vec![project.unwrap_or(folder).join(".npmrc")];
+    let project = project.unwrap_or(folder);
+    let mut files = vec![project.join(".npmrc")];
+    let above = upwards(project).skip(1);
+    let workspace = above.filter(|folder| is_workspace(reading, folder));
+    files.extend(workspace.take(1).map(|folder| folder.join(".npmrc")));
+    // pnpm's own, in npm's form.
+    files.extend(reading.config("pnpm/rc"));
     match variable("npm_config_userconfig") {
         Some(file) => files.push(file.into()),
         None => files.extend(reading.home(".npmrc")),
@@ -66,18 +96,41 @@ fn npm(reading: &mut Reading<'_>, file: &Path) {
     }
 }
 
-/// `npmRegistryServer: "…"`, at the top, of a scope or of a registry.
-fn yarn(reading: &mut Reading<'_>, file: &Path) {
+/// Keys of yarn's and pnpm's that hold an address, at the top, of a scope or of a registry.
+const ADDRESSES: &[&str] = &[
+    "npmRegistryServer",
+    "registry",
+    "httpProxy",
+    "httpsProxy",
+    "proxy",
+    "https-proxy",
+];
+
+/// `npmRegistryServer: "…"`, `registry: …`; and pnpm's `registries:`, with a line for each scope.
+fn yaml(reading: &mut Reading<'_>, file: &Path, kind: &str) {
     let Some(text) = reading.text(file) else {
         return;
     };
-    let source = format!("yarnrc {}", file.display());
+    let source = format!("{kind} {}", file.display());
+    let mut of_scopes = false;
     for line in text.lines() {
-        if let Some((key, value)) = line.split_once(':')
-            && matches!(key.trim(), "npmRegistryServer" | "httpProxy" | "httpsProxy")
-        {
+        let word = line.trim();
+        if word.starts_with('#') {
+            continue;
+        }
+        if line.starts_with(|c: char| !c.is_whitespace()) {
+            of_scopes = word == "registries:";
+        }
+        // A key may hold a colon itself, `'@scope:registry'`, and so does every address.
+        let Some((key, value)) = word.split_once(": ") else {
+            continue;
+        };
+        let key = key.trim_matches(['"', '\'']);
+        let is_scope = key.starts_with('@') && key.ends_with(":registry");
+        if is_scope || ADDRESSES.contains(&key) || (of_scopes && line != word) {
             let value = reading.variables.expand(value);
-            reading.add(&value, &source);
+            let value = value.split(" #").next().unwrap_or_default();
+            reading.add(value, &source);
         }
     }
 }

@@ -136,7 +136,7 @@ impl<'r> Reading<'r> {
         variables::environment(&mut reading);
         match install.invocation.manager.runs_node_packages() {
             true => javascript::read(&mut reading, &folder, &install.programs),
-            false => python::read(&mut reading, &folder, &install.programs),
+            false => python::read(&mut reading, &folder, &install.programs, &install.args),
         }
         reading
     }
@@ -154,6 +154,14 @@ impl<'r> Reading<'r> {
     fn home(&self, below: &str) -> Option<PathBuf> {
         let home = Path::new(self.variables.get("HOME")?);
         home.is_absolute().then(|| home.join(below))
+    }
+
+    /// A file of the user's settings (XDG).
+    fn config(&self, below: &str) -> Option<PathBuf> {
+        match self.variables.get("XDG_CONFIG_HOME").map(Path::new) {
+            Some(folder) if folder.is_absolute() => Some(folder.join(below)),
+            _ => Some(self.home(".config")?.join(below)),
+        }
     }
 
     /// A host, if the value is an address that has one.

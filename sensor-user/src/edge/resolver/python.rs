@@ -7,13 +7,21 @@ use toml::Value;
 use super::{Reading, prefixes, upwards};
 use crate::event::Text;
 
-pub(super) fn read(reading: &mut Reading<'_>, folder: &Path, programs: &[Text; 2]) {
+/// How many files of requirements are read.
+const REQUIREMENTS: usize = 16;
+
+pub(super) fn read(reading: &mut Reading<'_>, folder: &Path, programs: &[Text; 2], args: &[Text]) {
     for file in pip_files(reading, programs) {
         pip(reading, &file);
     }
-    let user = reading.home(".config/uv/uv.toml");
+    for file in requirements(args).into_iter().take(REQUIREMENTS) {
+        required(reading, &folder.join(file));
+    }
+    let given = reading.variables.get("UV_CONFIG_FILE").map(PathBuf::from);
     let above = upwards(folder).map(|folder| folder.join("uv.toml"));
-    for file in above.chain(user).chain([PathBuf::from("/etc/uv/uv.toml")]) {
+    let own = above.chain(given).chain(reading.config("uv/uv.toml"));
+    let system = ["/etc/xdg/uv/uv.toml", "/etc/uv/uv.toml"].map(PathBuf::from);
+    for file in own.chain(system) {
         if let Some(table) = table(reading, &file) {
             uv(reading, &table, &format!("uv.toml {}", file.display()));
         }
@@ -40,15 +48,51 @@ pub(super) fn read(reading: &mut Reading<'_>, folder: &Path, programs: &[Text; 2
 fn pip_files(reading: &Reading<'_>, programs: &[Text; 2]) -> Vec<PathBuf> {
     let mut files = vec!["/etc/xdg/pip/pip.conf".into(), "/etc/pip.conf".into()];
     files.extend(reading.home(".pip/pip.conf"));
-    match reading.variables.get("XDG_CONFIG_HOME") {
-        Some(folder) => files.push(Path::new(folder).join("pip/pip.conf")),
-        None => files.extend(reading.home(".config/pip/pip.conf")),
-    }
+    files.extend(reading.config("pip/pip.conf"));
     let environment = reading.variables.get("VIRTUAL_ENV").map(Path::new);
     let prefixes = environment.into_iter().chain(prefixes(programs));
     files.extend(prefixes.map(|prefix| prefix.join("pip.conf")));
     files.extend(reading.variables.get("PIP_CONFIG_FILE").map(PathBuf::from));
     files
+}
+
+/// `-r FILE`, `-rFILE`, `--requirement=FILE`.
+fn requirements(args: &[Text]) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut wanted = false;
+    for arg in args.iter().skip(1) {
+        let arg = arg.to_str_lossy();
+        if std::mem::take(&mut wanted) {
+            files.push(arg.into_owned());
+        } else if matches!(&*arg, "-r" | "--requirement" | "--requirements") {
+            wanted = true;
+        } else if let Some(file) = arg.strip_prefix("--requirement=") {
+            files.push(file.to_owned());
+        } else if let Some(file) = arg.strip_prefix("-r") {
+            files.push(file.to_owned());
+        }
+    }
+    files
+}
+
+/// A file of requirements may hold options: `--index-url URL`, `--extra-index-url=URL`, `-i URL`.
+fn required(reading: &mut Reading<'_>, file: &Path) {
+    let Some(text) = reading.text(file) else {
+        return;
+    };
+    let source = format!("requirements {}", file.display());
+    for line in text.lines() {
+        let line = line.trim();
+        let option = line.split_once([' ', '=']);
+        if let Some((option, value)) = option
+            && matches!(
+                option,
+                "-i" | "--index-url" | "--extra-index-url" | "-f" | "--find-links"
+            )
+        {
+            reading.add(&reading.variables.expand(value), &source);
+        }
+    }
 }
 
 /// An ini file: a value may go on over lines that begin with a blank.
@@ -91,7 +135,8 @@ fn table(reading: &Reading<'_>, file: &Path) -> Option<toml::Table> {
 fn uv(reading: &mut Reading<'_>, settings: &toml::Table, source: &str) {
     let pip = settings.get("pip").and_then(Value::as_table);
     for settings in [Some(settings), pip].into_iter().flatten() {
-        for key in ["index-url", "extra-index-url", "find-links", "index"] {
+        let keys = ["index-url", "extra-index-url", "find-links", "index"];
+        for key in keys.into_iter().chain(["http-proxy", "https-proxy"]) {
             urls(reading, settings.get(key), source);
         }
     }

@@ -142,6 +142,78 @@ fn the_other_managers_of_node_packages_have_files_of_their_own() {
     );
 }
 
+/// pnpm has its settings in the file of the workspace; those of a workspace hold in its folders.
+#[test]
+fn a_workspace_names_registries_for_the_packages_in_it() {
+    let root = Root::new(&[
+        (
+            "pnpm-workspace.yaml",
+            "packages:\n  - p\n# registry: https://no.example\nregistry: https://one.example/ # ours\n\
+             registries:\n  default: https://two.example/\n  '@corp': \"http://10.0.0.5:4873/\"\n\
+             overrides:\n  a: https://no.example/a.tgz\n\
+             '@x:registry': https://three.example\nhttpsProxy: http://u:s3cret@proxy.example:3128\n",
+        ),
+        (".npmrc", "registry=https://four.example\n"),
+        ("p/package.json", "{}"),
+        ("x/pnpm/rc", "@y:registry=https://five.example\n"),
+        ("x/pnpm/config.yaml", "registry: https://six.example\n"),
+        ("etc/yarnrc", "registry \"https://seven.example\"\n"),
+    ]);
+    let args = ["node", "/usr/bin/pnpm", "install"];
+    let found = root.read("/usr/bin/node", &args, "XDG_CONFIG_HOME=/x");
+    assert_eq!(
+        found,
+        [
+            "four.example npmrc /.npmrc",
+            "five.example npmrc /x/pnpm/rc",
+            "one.example pnpm /pnpm-workspace.yaml",
+            "two.example pnpm /pnpm-workspace.yaml",
+            "10.0.0.5:4873 pnpm /pnpm-workspace.yaml",
+            "three.example pnpm /pnpm-workspace.yaml",
+            "proxy.example:3128 pnpm /pnpm-workspace.yaml",
+            "six.example pnpm /x/pnpm/config.yaml",
+            "seven.example yarnrc /etc/yarnrc",
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_requirements_and_the_settings_of_uv_name_indexes_too() {
+    let root = Root::new(&[
+        (
+            "p/req.txt",
+            "# --index-url https://no.example\n--index-url https://u:s3cret@one.example/simple\n\
+             --extra-index-url=http://two.example:3141\nx==1.0 --hash=sha256:00\n",
+        ),
+        (
+            "c/uv.toml",
+            "index-url = \"https://three.example/simple\"\n",
+        ),
+        (
+            "x/uv/uv.toml",
+            "[[index]]\nurl = \"https://four.example\"\n",
+        ),
+        (
+            "etc/xdg/uv/uv.toml",
+            "[pip]\nextra-index-url = [\"https://five.example\"]\n",
+        ),
+    ]);
+    let args = ["python3", "-m", "pip", "install", "-r", "req.txt"];
+    let environment =
+        "XDG_CONFIG_HOME=/x UV_CONFIG_FILE=/c/uv.toml UV_INDEX_URL=https://six.example";
+    assert_eq!(
+        root.read("/usr/bin/python3.11", &args, environment),
+        [
+            "six.example environment UV_INDEX_URL",
+            "one.example requirements /p/req.txt",
+            "two.example:3141 requirements /p/req.txt",
+            "three.example uv.toml /c/uv.toml",
+            "four.example uv.toml /x/uv/uv.toml",
+            "five.example uv.toml /etc/xdg/uv/uv.toml",
+        ]
+    );
+}
+
 #[test]
 fn pip_uv_and_poetry_are_told_of_indexes_by_their_files_and_environment() {
     let root = Root::new(&[

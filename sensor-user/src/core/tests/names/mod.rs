@@ -1,8 +1,10 @@
 //! Names of destinations: what counts as an answer, what an attacker makes up, and what is not known.
 
 mod channel;
+mod fetched;
 mod forged;
 mod registries;
+mod results;
 mod trusted;
 mod unknown;
 
