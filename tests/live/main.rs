@@ -7,7 +7,7 @@
 //! - [`accounting`]: numbered acts, counted.
 //! - [`load`]: as much as the machine can.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
-//! - [`quiet`]: honest packages.
+//! - [`quiet`], [`signal`]: honest packages.
 //! - [`attacks`]: what real attacks did.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
 //! - [`verbs`]: the verbs beside `run`.
@@ -45,6 +45,7 @@ mod registries;
 mod resolvers;
 mod rules;
 mod seeds;
+mod signal;
 mod signals;
 mod verbs;
 mod ways_out;

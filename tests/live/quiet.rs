@@ -1,6 +1,7 @@
 //! Honest packages: nothing at medium or above, with the rules and the level of the seed tests.
 //! What is below is counted and printed.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ fn cache(of: &str) -> PathBuf {
 }
 
 /// An install as on any machine: with the real names of /tmp, which is an empty one of its own.
-fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
-    let seen = Watched::run(scratch, command)
+pub(super) fn watched<'s, A: AsRef<OsStr>>(scratch: &'s Scratch, command: &[A]) -> Watched<'s> {
+    Watched::run(scratch, command)
         .without("TMPDIR")
         .env("npm_config_cache", cache("npm"))
         .env("npm_config_nodedir", "/usr")
@@ -27,7 +28,10 @@ fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
         .inside(["env", "-C", scratch.project().to_str().unwrap()])
         .min_level("informational")
         .deadline(300)
-        .finish();
+}
+
+fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
+    let seen = watched(scratch, command).finish();
     seen.ended_with(0).complete();
     let alerts = seen.quiet();
     let low = seen

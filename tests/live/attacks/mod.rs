@@ -99,6 +99,21 @@ impl Attack {
             "{}\n  not raised {missing:?}\n  not expected {more:?}\n  with a wrong package {strange:#?}\n{seen:?}",
             self.title
         );
+        let ids: BTreeSet<_> = seen.alerts.iter().map(|alert| alert.text("/id")).collect();
+        for chain in seen
+            .alerts
+            .iter()
+            .filter(|alert| alert.text("/rule/file").starts_with("chains/"))
+        {
+            let links = chain.at("/links").as_array().cloned().unwrap_or_default();
+            let of_this_run =
+                |link: &serde_json::Value| ids.contains(link["alert_id"].as_str().unwrap_or(""));
+            assert!(
+                links.len() >= 2 && links.iter().all(of_this_run),
+                "{}: {chain:?}",
+                self.title
+            );
+        }
         page::keep(self, &raised.into_iter().collect());
     }
 

@@ -39,7 +39,8 @@ fn head() -> String {
          What real attacks did on Linux hosts, done again without harm: packages of `tests/attacks`, \
          installed by real npm and pip or\nimported by real node and python, under `pkgwarden run` with \
          the shipped rules. The servers, names and addresses are the\ntest's own. Every alert of each \
-         run stands here, and named the attack's package and no other; what was not seen is said.\n\n\
+         run stands here, and named the attack's package and no other (what pip itself did, when it unpacked a \
+         wheel, names none);\nwhat was not seen is said.\n\n\
          Made by `{COMMAND}` (as root), which checks it otherwise.\n"
     )
 }
