@@ -87,11 +87,8 @@ END
 }
 
 # The judges of the rules (sensor-user/tests/judges): a Python environment in exactly these versions,
-# and two repositories at exactly these commits. Where they can't be had from here, this says so and
-# goes on: their tests then say that they were skipped, and why.
-specification=ba9251aa834b11a70dbf80836b453dba99c5159e
-collection=552f3fee420ef232a8e5790c4fae591847e32347 # r2026-07-01
-
+# and folders of repositories at exactly one commit each. Where they can't be had from here, this says
+# so and goes on: their tests then say that they were skipped, and why.
 install_judges() {
     tools=${XDG_CACHE_HOME:-$HOME/.cache}/pkgwarden/tools
     mkdir -p "$tools"
@@ -108,18 +105,18 @@ install_judges() {
             say "these can't be installed from here: sigma check and pySigma will not judge the rules"
         fi
     fi
-    judges_files specification "$specification" sigma-specification json-schema
-    judges_files collection "$collection" sigma rules/linux
+    while read -r name commit address folder; do
+        case $name in '#' | '') continue ;; esac
+        judges_files "$name" "$commit" "$address" "$folder"
+    done < xtask/judges/repositories
 }
 
-# judges_files NAME COMMIT REPOSITORY FOLDER: that folder of a repository of Sigma's, which git proves to
-# be that of the commit.
-judges_files() {
+judges_files() { # NAME COMMIT ADDRESS FOLDER
     [ ! -d "$tools/sigma-$1-$2" ] || return 0
-    say "fetching $4 of SigmaHQ/$3 into $tools (once)"
+    say "fetching $4 of $3 into $tools (once)"
     rm -rf "$tools/fetching" && git init -q --bare "$tools/fetching"
     if GIT_TERMINAL_PROMPT=0 timeout 120 git -C "$tools/fetching" fetch -q --depth 1 \
-        "https://github.com/SigmaHQ/$3" "$2" \
+        "$3" "$2" < /dev/null \
         && mkdir "$tools/fetching/out" \
         && git -C "$tools/fetching" archive "$2" "$4" | tar -x -C "$tools/fetching/out"; then
         rm -rf "$tools/sigma-$1"-* && mv "$tools/fetching/out" "$tools/sigma-$1-$2"

@@ -8,6 +8,7 @@ mod figure;
 mod install;
 mod latency;
 mod machine;
+mod matching;
 mod memory;
 mod micro;
 mod page;
@@ -60,6 +61,8 @@ enum Part {
     Memory,
     /// The start of `run`, and a replay.
     Replay,
+    /// One event against all rules.
+    Matching,
 }
 
 /// How much of everything.
@@ -133,6 +136,9 @@ pub(crate) fn run(sh: &Shell, arguments: &Arguments) -> anyhow::Result<()> {
     }
     if wanted(Part::Replay) {
         sections.push(replay::measure(&stage, plan)?);
+    }
+    if wanted(Part::Matching) {
+        sections.push(matching::measure(sh)?);
     }
     sections.push(stage.starts());
     let machine = machine::describe(sh)?;

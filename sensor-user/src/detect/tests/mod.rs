@@ -2,6 +2,7 @@ mod chain;
 mod detections;
 mod errors;
 mod evaluate;
+mod exemptions;
 mod fed;
 mod recorded;
 mod screen;
