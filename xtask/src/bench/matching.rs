@@ -37,20 +37,25 @@ fn section(folder: &Path, since: SystemTime) -> anyhow::Result<Section> {
         let figure = Figure::new(format!("{rules} rules, {name}"), Unit::Nanoseconds, sample);
         let of_size = AIMS.iter().find(|(size, _)| *size == Some(rules));
         let (_, aim) = of_size.unwrap_or(&AIMS[0]);
-        // What is the first of its process is one event of many.
-        match name.starts_with("a new process") {
-            true => figure,
-            false => figure.at_most(*aim),
+        // What nearly all events are.
+        match name.starts_with("acts of") {
+            true => figure.at_most(*aim),
+            false => figure,
         }
     });
     Ok(Section {
         title: "Matching",
         how: vec![
-            "One event against all rules, on one core: with the shipped set, and with copies of its \
-             rules up to 122 and 500. \"Recorded\" are all events of `rules/tests`, the parts of \
-             attacks that alerts are made of: far more of them match a rule than of an install's. \
-             \"Acts\" are what nearly all events are, more of a process that goes on; \"a new process\" \
-             is its first event."
+            "One event against all rules, on one core: with the shipped set, and with copies of \
+             its rules up to 122 and 500. \"Acts\" are those of a process that goes on, which \
+             nearly all events are; \"a new process\" is its first event, of which what follows \
+             profits; \"recorded\" are all events of `rules/tests`."
+                .to_owned(),
+            "The recorded events are asked about again and again, so that what their processes \
+             decide is known: where nothing is found this is the least an event takes. Where \
+             something is found the engine judges and an alert's evidence is made: that is 15 to \
+             25 times as dear as an act in which nothing is, and is every match, also of an alert \
+             that is not sent again."
                 .to_owned(),
         ],
         commands: vec![COMMAND.to_owned()],
@@ -112,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let new = folder.path().join("matching_122/recorded/new");
         fs::create_dir_all(&new).unwrap();
-        let about = r#"{"group_id": "matching/122", "function_id": "recorded", "throughput": {"Elements": 10}}"#;
+        let about = r#"{"group_id": "matching/122", "function_id": "acts of a script", "throughput": {"Elements": 10}}"#;
         fs::write(new.join("benchmark.json"), about).unwrap();
         let sample = r#"{"iters": [1.0, 2.0], "times": [15000.0, 34000.0]}"#;
         fs::write(new.join("sample.json"), sample).unwrap();
@@ -120,7 +125,7 @@ mod tests {
         let [figure] = &section.figures[..] else {
             panic!("{}", section.figures.len())
         };
-        assert_eq!(figure.what, "122 rules, recorded");
+        assert_eq!(figure.what, "122 rules, acts of a script");
         assert!((1500.0..=1700.0).contains(&figure.value()));
         assert_eq!(figure.is_met(), Some(true));
     }
