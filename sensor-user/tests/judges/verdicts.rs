@@ -10,10 +10,11 @@ use super::{corpus, fetched, program, rules_alone, workspace};
 
 /// Chains whose `condition` says which of their rules must have matched. pySigma understands such a
 /// condition and the specification's draft describes it; the schema of 2.1 knows only counts there.
-const NAMED_CONDITIONS: [&str; 3] = [
+const NAMED_CONDITIONS: [&str; 4] = [
     "chains/credential-read-then-egress.yml",
     "chains/download-then-run.yml",
     "chains/persistence-then-enable.yml",
+    "chains/runtime-secrets-then-upload.yml",
 ];
 
 fn shipped() -> RuleSet {
