@@ -15,7 +15,7 @@
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
 //! - [`registries`]: where packages may be fetched from.
-//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`], [`resolvers`]: the names of addresses.
+//! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`], [`resolvers`], [`real_names`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
@@ -40,6 +40,7 @@ mod names;
 mod outputs;
 mod quiet;
 mod raised;
+mod real_names;
 mod refusals;
 mod registries;
 mod resolvers;
