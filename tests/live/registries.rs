@@ -2,7 +2,7 @@
 //! private address and an odd port. The manager may; a package's script may not.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tests::{
     Background, NetworkNamespace, Scratch, Seen, Turn, Watched, fixture, mounts, need, require,
@@ -15,7 +15,7 @@ const PORT: u16 = 4444;
 const CALLBACK: &str = "MaliciousLibraryC2Callback";
 
 /// A stand-in that serves what is in `folder` at every address of the network.
-fn serve(scratch: &Scratch, network: &NetworkNamespace, folder: &PathBuf) -> Background {
+fn serve(scratch: &Scratch, network: &NetworkNamespace, folder: &Path) -> Background {
     let ready = scratch.tmp().join("ready");
     let script = format!(
         "import functools, http.server, pathlib\n\

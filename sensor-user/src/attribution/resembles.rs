@@ -91,6 +91,7 @@ impl Index {
         let alike = self.looks.get(&look(name)).copied();
         alike
             .filter(|popular| popular.len() >= SHORTEST_ALIKE)
+            .or_else(|| self.with_a_word(name))
             .or_else(|| {
                 let parts = shortened(name);
                 let candidates = parts.iter().filter_map(|part| self.shortened.get(part));
@@ -99,7 +100,6 @@ impl Index {
                     .filter(|(_, popular)| is_one_step(name, popular));
                 close.min().map(|&(_, popular)| popular)
             })
-            .or_else(|| self.with_a_word(name))
     }
 
     /// `name-js` of `name`, and `name` of `python-name`.
