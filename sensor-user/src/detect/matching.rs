@@ -19,10 +19,17 @@ impl Subject {
     /// The engine's value of a field.
     pub(super) fn value(&self, field: Field) -> Option<EventValue<'_>> {
         Some(match self.get(field)? {
-            Value::Text(text) if PATH_FIELDS.contains(&field) => EventValue::Str(fold_safe(text)),
             Value::Number(number) => EventValue::Int(*number),
             Value::Flag(flag) => EventValue::Bool(*flag),
-            words => EventValue::Str(words.text()),
+            Value::Text(_) | Value::Word(_) | Value::Mode(_) => EventValue::Str(self.text(field)?),
+        })
+    }
+
+    /// The same as the text that literals are looked for in.
+    pub(super) fn text(&self, field: Field) -> Option<Cow<'_, str>> {
+        Some(match self.get(field)? {
+            Value::Text(text) if PATH_FIELDS.contains(&field) => fold_safe(text),
+            value => value.text(),
         })
     }
 }

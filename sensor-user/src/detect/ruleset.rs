@@ -43,9 +43,8 @@ pub struct Filter {
 pub struct RuleSet {
     rules: Vec<Rule>,
     by_id: HashMap<String, usize>,
-    /// One engine for each category: a rule is never asked about another kind of event.
+    /// One for each rule: the screen says which have to be asked.
     engines: Vec<Engine>,
-    /// Says of most events that no rule can match, so that the engine need not be asked.
     screen: Screen,
     filters: Vec<Filter>,
     chains: Vec<Chain>,
@@ -77,7 +76,7 @@ impl RuleSet {
         let mut set = Self {
             rules: Vec::new(),
             by_id: HashMap::new(),
-            engines: Category::ALL.iter().map(|_| Engine::new()).collect(),
+            engines: Vec::new(),
             screen: Screen::default(),
             filters: Vec::new(),
             chains: loaded.chains,
@@ -85,9 +84,6 @@ impl RuleSet {
             sha256: loaded.sha256,
             watch: Vec::new(),
         };
-        for engine in &mut set.engines {
-            engine.set_match_detail(MatchDetailLevel::Summary);
-        }
         for (at, chain) in set.chains.iter().enumerate() {
             for (position, member) in chain.definition.members.iter().enumerate() {
                 let links = set.links.entry(member.clone()).or_default();
@@ -95,23 +91,19 @@ impl RuleSet {
             }
         }
         let mut problems = Vec::new();
-        for category in Category::ALL {
-            let of_category: Vec<_> = loaded
-                .rules
-                .iter()
-                .filter(|(rule, ..)| rule.category == *category)
-                .collect();
-            // At once: the engine builds its index anew for each call.
-            let refused =
-                set.engines[*category as usize].add_rules(of_category.iter().map(|(_, s, _)| s));
-            for (index, error) in refused {
-                problems.push(of_category[index].2.problem(error.to_string()));
+        for (rule, sigma, at) in loaded.rules {
+            let mut engine = Engine::new();
+            engine.set_match_detail(MatchDetailLevel::Summary);
+            match engine.add_rule(&sigma) {
+                Ok(()) => set
+                    .screen
+                    .add(rule.category, set.rules.len(), &engine.rules()[0]),
+                Err(error) => problems.push(at.problem(error.to_string())),
             }
-        }
-        for (rule, sigma, _) in loaded.rules {
             let entries = watch::entries(&sigma, rule.category);
             set.watch.push(entries.unwrap_or_default());
             set.by_id.insert(rule.id.clone(), set.rules.len());
+            set.engines.push(engine);
             set.rules.push(rule);
         }
         for filter in loaded.filters {
@@ -125,9 +117,6 @@ impl RuleSet {
                 }),
                 Err(error) => problems.push(filter.at.problem(error.to_string())),
             }
-        }
-        for (category, engine) in Category::ALL.iter().zip(&set.engines) {
-            set.screen.add(*category, engine.rules());
         }
         set.screen.build();
         if problems.is_empty() {
@@ -158,24 +147,16 @@ impl RuleSet {
 
     /// The rules that match, in the order they were loaded.
     pub fn evaluate(&self, subject: &Subject) -> Vec<Hit<'_>> {
-        if !self.screen.lets_pass(subject) {
-            return Vec::new();
-        }
-        self.ask(subject)
+        self.ask(self.screen.candidates(subject), subject)
     }
 
-    #[cfg(test)]
-    pub(super) fn screen_lets_pass(&self, subject: &Subject) -> bool {
-        self.screen.lets_pass(subject)
-    }
-
-    /// The same without the screen.
-    pub(super) fn ask(&self, subject: &Subject) -> Vec<Hit<'_>> {
-        let mut hits: Vec<(usize, Hit<'_>)> = self.engines[subject.category as usize]
-            .evaluate(subject)
+    /// Those of these rules that match.
+    fn ask(&self, rules: Vec<usize>, subject: &Subject) -> Vec<Hit<'_>> {
+        rules
             .into_iter()
-            .filter_map(|result| {
-                let index = *self.by_id.get(result.header.rule_id.as_deref()?)?;
+            .filter(|index| self.by_id.contains_key(&self.rules[*index].id))
+            .filter_map(|index| {
+                let result = self.engines[index].evaluate(subject).pop()?;
                 let mut matched: Vec<Matched> = result
                     .as_detection()?
                     .matched_fields
@@ -194,17 +175,26 @@ impl RuleSet {
                     (&a.selection, &a.field, &a.value).cmp(&(&b.selection, &b.field, &b.value))
                 });
                 matched.dedup();
-                let hit = Hit {
+                Some(Hit {
                     rule: &self.rules[index],
                     matched,
                     suppressed_by: self.suppressed_by(index, subject),
                     void: None,
-                };
-                Some((index, hit))
+                })
             })
-            .collect();
-        hits.sort_by_key(|(index, _)| *index);
-        hits.into_iter().map(|(_, hit)| hit).collect()
+            .collect()
+    }
+
+    /// What [`RuleSet::evaluate`] would say if all rules of the category were asked.
+    #[cfg(test)]
+    pub(super) fn evaluate_unscreened(&self, subject: &Subject) -> Vec<Hit<'_>> {
+        let of_category = |index: &usize| self.rules[*index].category == subject.category;
+        self.ask((0..self.rules.len()).filter(of_category).collect(), subject)
+    }
+
+    #[cfg(test)]
+    pub(super) fn candidates(&self, subject: &Subject) -> Vec<usize> {
+        self.screen.candidates(subject)
     }
 
     /// The first filter for this rule whose condition does not hold: Sigma joins a filter's

@@ -1,10 +1,11 @@
-//! Whether any rule can match an event at all: for nearly every event none can.
+//! Which rules can match an event at all: for nearly every event none can.
 //!
-//! The engine looks every condition's field up by name and tries one rule after the other. Here a
-//! rule is a small expression over conditions that are known by number. What a process's own fields
-//! decide is worked out once for each state of the process; of each rule only what an act can still
-//! decide is left, and mostly nothing is. The engine remains the judge: what passes here is put
-//! before it, and what this screen does not understand passes.
+//! The engine looks every condition's field up by name and searches a text once for each literal. Here
+//! a rule is a small expression over conditions that are known by number, and all literals are found
+//! in one pass over a text. What a process's own fields decide is worked out once for each state of
+//! the process; of each rule only what an act can still decide is left, and mostly nothing is. The
+//! engine remains the judge: a rule that passes here is put before it, and what this screen does not
+//! understand passes.
 
 mod compile;
 mod literal;
@@ -31,8 +32,11 @@ pub(super) struct Screen {
     literals: Literals,
     /// The literals can be looked for; otherwise everything passes.
     ready: bool,
-    rules: [Vec<Node>; Category::ALL.len()],
+    rules: [Vec<Open>; Category::ALL.len()],
 }
+
+/// The number of a rule, and what it asks.
+type Open = (usize, Node);
 
 /// A condition on one field.
 #[derive(Debug)]
@@ -46,8 +50,7 @@ struct Item {
 #[derive(Debug)]
 enum Test {
     Exists(bool),
-    /// Of a path: at this position among the path fields.
-    Literals(usize, Wanted),
+    Literals(Wanted),
     Matches(CompiledMatcher),
 }
 
@@ -69,7 +72,7 @@ pub(super) struct Known(RefCell<Memory>);
 struct Memory {
     screen: u64,
     items: Vec<Verdict>,
-    open: [Option<Rc<[Node]>>; Category::ALL.len()],
+    open: [Option<Rc<[Open]>>; Category::ALL.len()],
 }
 
 /// Whoever copies a process's fields is about to change them.
@@ -93,10 +96,11 @@ impl Default for Screen {
 }
 
 impl Screen {
-    /// Takes the rules of a category.
-    pub(super) fn add(&mut self, category: Category, rules: &[CompiledRule]) {
+    /// Takes the rule of that number.
+    pub(super) fn add(&mut self, category: Category, number: usize, rule: &CompiledRule) {
         self.ready = false;
-        self.rules[category as usize] = compile::rules(&mut self.items, &mut self.literals, rules);
+        let node = compile::rule(&mut self.items, &mut self.literals, rule);
+        self.rules[category as usize].push((number, node));
     }
 
     /// All rules are in it.
@@ -104,19 +108,25 @@ impl Screen {
         self.ready = self.literals.build();
     }
 
-    /// Whether a rule may match.
-    pub(super) fn lets_pass(&self, subject: &Subject) -> bool {
+    /// The numbers of the rules that may match.
+    pub(super) fn candidates(&self, subject: &Subject) -> Vec<usize> {
         if !self.ready {
-            return true;
+            let all = &self.rules[subject.category as usize];
+            return all.iter().map(|(number, _)| *number).collect();
         }
         let open = self.open(subject);
+        if open.is_empty() {
+            return Vec::new();
+        }
         let found = Found::default();
         open.iter()
-            .any(|node| self.verdict(node, subject, &found) != Some(false))
+            .filter(|(_, node)| self.verdict(node, subject, &found) != Some(false))
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// What the fields of the act have to decide.
-    fn open(&self, subject: &Subject) -> Rc<[Node]> {
+    fn open(&self, subject: &Subject) -> Rc<[Open]> {
         let ProcessFields { known, .. } = &*subject.process;
         let mut memory = known.0.borrow_mut();
         if memory.screen != self.number {
@@ -130,26 +140,29 @@ impl Screen {
             return Rc::clone(open);
         }
         memory.items.resize(self.items.len(), None);
-        let open: Rc<[Node]> = self.rules[category]
+        let found = Found::default();
+        let open: Rc<[Open]> = self.rules[category]
             .iter()
-            .map(|node| self.settled(node, subject, &mut memory.items))
-            .filter(|node| !matches!(node, Node::Known(Some(false))))
+            .map(|(number, node)| {
+                let left = self.settled(node, subject, &found, &mut memory.items);
+                (*number, left)
+            })
+            .filter(|(_, left)| !matches!(left, Node::Known(Some(false))))
             .collect();
         memory.open[category] = Some(Rc::clone(&open));
         open
     }
 
     /// The condition without what the process's fields decide of it.
-    fn settled(&self, node: &Node, subject: &Subject, seen: &mut [Verdict]) -> Node {
+    fn settled(&self, node: &Node, subject: &Subject, found: &Found, seen: &mut [Verdict]) -> Node {
         match node {
             Node::Known(verdict) => Node::Known(*verdict),
             Node::Item(index) if self.items[*index].of_process => {
-                let holds = *seen[*index]
-                    .get_or_insert_with(|| self.holds(*index, subject, &Found::default()));
+                let holds = *seen[*index].get_or_insert_with(|| self.holds(*index, subject, found));
                 Node::Known(Some(holds))
             }
             Node::Item(index) => Node::Item(*index),
-            Node::Not(inner) => match self.settled(inner, subject, seen) {
+            Node::Not(inner) => match self.settled(inner, subject, found, seen) {
                 Node::Known(verdict) => Node::Known(verdict.map(|holds| !holds)),
                 open => Node::Not(Box::new(open)),
             },
@@ -160,7 +173,7 @@ impl Screen {
                     if needed > open.len() + nodes.len() - index {
                         return Node::Known(Some(false));
                     }
-                    match self.settled(node, subject, seen) {
+                    match self.settled(node, subject, found, seen) {
                         Node::Known(Some(true)) if needed <= 1 => return Node::Known(Some(true)),
                         Node::Known(Some(true)) => needed -= 1,
                         Node::Known(Some(false)) => {}
@@ -210,9 +223,7 @@ impl Screen {
         let Item { field, test, .. } = &self.items[item];
         match test {
             Test::Exists(expected) => subject.get(*field).is_some() == *expected,
-            Test::Literals(position, wanted) => {
-                self.literals.holds(*position, wanted, subject, found)
-            }
+            Test::Literals(wanted) => self.literals.holds(*field, wanted, subject, found),
             Test::Matches(matcher) => match subject.value(*field) {
                 Some(value) => matcher.matches(&value, subject),
                 None => matcher.matches_absent(),

@@ -6,7 +6,7 @@ use rsigma_eval::matcher::GroupMode;
 use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, CompiledRule};
 use rsigma_parser::{ConditionExpr, Quantifier};
 
-use super::literal::{self, Literals, Place, Wanted};
+use super::literal::{Literals, Place, Wanted};
 use super::{Item, Node, Test};
 use crate::detect::field::Field;
 
@@ -19,14 +19,9 @@ const TEXT: usize = 8;
 /// and a search through all of it.
 const SEARCH: usize = 32;
 
-/// One expression for each rule.
-pub(super) fn rules(
-    items: &mut Vec<Item>,
-    literals: &mut Literals,
-    rules: &[CompiledRule],
-) -> Vec<Node> {
-    let mut compiler = Compiler { items, literals };
-    rules.iter().map(|rule| compiler.rule(rule)).collect()
+/// The expression of a rule.
+pub(super) fn rule(items: &mut Vec<Item>, literals: &mut Literals, rule: &CompiledRule) -> Node {
+    Compiler { items, literals }.rule(rule)
 }
 
 struct Compiler<'i> {
@@ -113,10 +108,9 @@ impl Compiler<'_> {
         let Some(Ok(field)) = field else {
             return Node::Known(None);
         };
-        match (item.exists, literal::position(field)) {
-            (Some(expected), _) => self.push(field, Test::Exists(expected)),
-            (None, Some(position)) => self.path(field, position, &item.matcher),
-            (None, None) => self.push(field, Test::Matches(item.matcher.clone())),
+        match item.exists {
+            Some(expected) => self.push(field, Test::Exists(expected)),
+            None => self.value(field, &item.matcher),
         }
     }
 
@@ -130,14 +124,14 @@ impl Compiler<'_> {
         Node::Item(self.items.len() - 1)
     }
 
-    /// A condition on a path: literals are told from what has to be asked of the engine. A condition
-    /// on a path that is not there is false, and so is each of its parts.
-    fn path(&mut self, field: Field, position: usize, matcher: &CompiledMatcher) -> Node {
+    /// A condition on a value: literals are told from what has to be asked of the engine. A literal in
+    /// a field that is not there is not found, which is what the engine says of it too.
+    fn value(&mut self, field: Field, matcher: &CompiledMatcher) -> Node {
         let mut wanted = Wanted::new();
-        if self.literals(position, matcher, &mut wanted) {
-            return self.push(field, Test::Literals(position, wanted));
+        if self.literals(field, matcher, &mut wanted) {
+            return self.push(field, Test::Literals(wanted));
         }
-        let mut part = |matcher| self.path(field, position, matcher);
+        let mut part = |matcher| self.value(field, matcher);
         match matcher {
             CompiledMatcher::Not(inner) => Node::Not(Box::new(part(inner))),
             CompiledMatcher::AnyOf(all)
@@ -161,17 +155,12 @@ impl Compiler<'_> {
     }
 
     /// Adds the literals of a condition that is nothing but one of several literals.
-    fn literals(
-        &mut self,
-        position: usize,
-        matcher: &CompiledMatcher,
-        wanted: &mut Wanted,
-    ) -> bool {
+    fn literals(&mut self, field: Field, matcher: &CompiledMatcher, wanted: &mut Wanted) -> bool {
         let mut take = |literal: &str, place| {
             if literal.is_empty() {
                 return false;
             }
-            wanted.push((self.literals.number(position, literal), place));
+            wanted.push((self.literals.number(field, literal), place));
             true
         };
         match matcher {
@@ -202,7 +191,7 @@ impl Compiler<'_> {
                 mode: GroupMode::Any,
             } => all
                 .iter()
-                .all(|matcher| self.literals(position, matcher, wanted)),
+                .all(|matcher| self.literals(field, matcher, wanted)),
             _ => false,
         }
     }

@@ -1,6 +1,5 @@
-//! The literals that rules look for in a path, all of them found in one pass over it.
+//! The literals that rules look for in a text, all of them found in one pass over it.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
@@ -8,7 +7,6 @@ use aho_corasick::AhoCorasick;
 use rsigma_eval::matcher::ascii_lowercase_cow;
 
 use crate::detect::field::Field;
-use crate::detect::matching::PATH_FIELDS;
 use crate::detect::subject::Subject;
 
 /// Where in the text a literal has to stand, as a bit.
@@ -24,9 +22,9 @@ pub(super) enum Place {
 /// One of these is looked for: the number of a literal, and where.
 pub(super) type Wanted = Vec<(usize, Place)>;
 
-/// The literals of each path field.
-#[derive(Debug, Default)]
-pub(super) struct Literals([OfField; PATH_FIELDS.len()]);
+/// The literals of each field.
+#[derive(Debug)]
+pub(super) struct Literals([OfField; Field::ALL.len()]);
 
 #[derive(Debug, Default)]
 struct OfField {
@@ -35,18 +33,24 @@ struct OfField {
 }
 
 /// What was found in one event, as far as it was asked.
-#[derive(Default)]
-pub(super) struct Found([OnceCell<Option<Vec<u8>>>; PATH_FIELDS.len()]);
+pub(super) struct Found([OnceCell<Option<Vec<u8>>>; Field::ALL.len()]);
 
-/// The position of a path field among them.
-pub(super) fn position(field: Field) -> Option<usize> {
-    PATH_FIELDS.iter().position(|known| *known == field)
+impl Default for Found {
+    fn default() -> Self {
+        Self([const { OnceCell::new() }; _])
+    }
+}
+
+impl Default for Literals {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| OfField::default()))
+    }
 }
 
 impl Literals {
-    /// The number of a literal, in lower case, of the path field at that position.
-    pub(super) fn number(&mut self, position: usize, literal: &str) -> usize {
-        let numbers = &mut self.0[position].numbers;
+    /// The number of a literal, in lower case, among the field's.
+    pub(super) fn number(&mut self, field: Field, literal: &str) -> usize {
+        let numbers = &mut self.0[field as usize].numbers;
         if let Some(number) = numbers.get(literal) {
             return *number;
         }
@@ -57,7 +61,8 @@ impl Literals {
 
     /// Makes ready for looking. Whether that worked: there are limits that no honest set reaches.
     pub(super) fn build(&mut self) -> bool {
-        self.0.iter_mut().all(|of| {
+        let mut used = self.0.iter_mut().filter(|of| !of.numbers.is_empty());
+        used.all(|of| {
             let mut literals: Vec<_> = of.numbers.iter().collect();
             literals.sort_by_key(|(_, number)| **number);
             let literals = literals.into_iter().map(|(literal, _)| literal);
@@ -66,15 +71,15 @@ impl Literals {
         })
     }
 
-    /// Whether one of these stands in the event's path.
+    /// Whether one of these stands in the event's field.
     pub(super) fn holds(
         &self,
-        position: usize,
+        field: Field,
         wanted: &Wanted,
         subject: &Subject,
         found: &Found,
     ) -> bool {
-        let flags = found.0[position].get_or_init(|| self.look(position, subject));
+        let flags = found.0[field as usize].get_or_init(|| self.look(field, subject));
         flags.as_ref().is_some_and(|flags| {
             wanted
                 .iter()
@@ -83,12 +88,11 @@ impl Literals {
     }
 
     /// For each literal the places it was found at; `None` where none was.
-    fn look(&self, position: usize, subject: &Subject) -> Option<Vec<u8>> {
-        let of = &self.0[position];
+    fn look(&self, field: Field, subject: &Subject) -> Option<Vec<u8>> {
+        let of = &self.0[field as usize];
         let automaton = of.automaton.as_ref()?;
-        let value = subject.value(PATH_FIELDS[position])?;
-        let text = value.as_str()?;
-        let text: Cow<'_, str> = ascii_lowercase_cow(&text);
+        let text = subject.text(field)?;
+        let text = ascii_lowercase_cow(&text);
         let mut flags = None;
         for hit in automaton.find_overlapping_iter(&*text) {
             let flags = flags.get_or_insert_with(|| vec![0; of.numbers.len()]);
