@@ -1,6 +1,6 @@
 //! The literals that rules look for in a text, all of them found in one pass over it.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
@@ -32,14 +32,9 @@ struct OfField {
     automaton: Option<AhoCorasick>,
 }
 
-/// What was found in one event, as far as it was asked.
-pub(super) struct Found([OnceCell<Option<Vec<u8>>>; Field::ALL.len()]);
-
-impl Default for Found {
-    fn default() -> Self {
-        Self([const { OnceCell::new() }; _])
-    }
-}
+/// What was found in one event, of the few fields that were asked for.
+#[derive(Default)]
+pub(super) struct Found(RefCell<Vec<(Field, Option<Vec<u8>>)>>);
 
 impl Default for Literals {
     fn default() -> Self {
@@ -79,8 +74,13 @@ impl Literals {
         subject: &Subject,
         found: &Found,
     ) -> bool {
-        let flags = found.0[field as usize].get_or_init(|| self.look(field, subject));
-        flags.as_ref().is_some_and(|flags| {
+        let mut found = found.0.borrow_mut();
+        let known = found.iter().position(|(known, _)| *known == field);
+        let at = known.unwrap_or_else(|| {
+            found.push((field, self.look(field, subject)));
+            found.len() - 1
+        });
+        found[at].1.as_ref().is_some_and(|flags| {
             wanted
                 .iter()
                 .any(|&(number, place)| flags[number] & place as u8 != 0)
