@@ -132,18 +132,14 @@ fn a_reload_brings_new_rules_and_a_new_file_for_alerts() {
         rules.as_os_str(),
     ];
     let mut daemon = Daemon::start(&scratch, options);
-    let write = |name: &str| {
-        let script = format!("open({:?}, 'w')", scratch.project().join(name));
-        Background::start(&scratch, ["/usr/bin/python3", "-c", &script]).succeeds();
-    };
-    write("before.marked");
+    make(&scratch, "before.marked");
     // Only new watch entries let the kernel report it.
     fs::write(rules.join("marked.yml"), MARKED).unwrap();
     let rotated = scratch.out().join("rotated");
     fs::rename(daemon.alerts_file(), &rotated).unwrap();
     daemon.signal(Signal::SIGHUP);
     daemon.is_told("READY=1");
-    write("after.marked");
+    make(&scratch, "after.marked");
     daemon.alert("the new rule, in the new file", |alert| {
         alert.text("/file/path").ends_with("after.marked")
     });
@@ -172,20 +168,22 @@ fn a_reload_that_cannot_open_its_file_for_alerts_changes_nothing() {
     fs::rename(&aside, &log).unwrap();
     let name = log.to_str().unwrap();
     daemon.health_that("rules_rejected", |cause| cause.contains(name));
-    let write = |name: &str| {
-        let script = format!("open({:?}, 'w')", scratch.project().join(name));
-        Background::start(&scratch, ["/usr/bin/python3", "-c", &script]).succeeds();
-    };
-    write("refused.marked");
+    make(&scratch, "refused.marked");
     daemon.signal(Signal::SIGHUP);
     daemon.is_told("READY=1");
-    write("taken.marked");
+    make(&scratch, "taken.marked");
     daemon.alert("the new rule, once all could be opened", |alert| {
         alert.text("/file/path").ends_with("taken.marked")
     });
     let all = format!("{:?}", daemon.alerts());
     assert!(!all.contains("refused.marked"), "{all}");
     daemon.stop();
+}
+
+/// Has a python of no install make a file of that name.
+fn make(scratch: &Scratch, name: &str) {
+    let script = format!("open({:?}, 'w')", scratch.project().join(name));
+    Background::start(scratch, ["/usr/bin/python3", "-c", &script]).succeeds();
 }
 
 const MARKED: &str = "title: A marked file was made

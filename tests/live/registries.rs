@@ -66,18 +66,7 @@ fn index(scratch: &Scratch, setup: &str) -> PathBuf {
     let folder = scratch.tmp().join("index");
     let files = folder.join("simple/stand-in-fixture");
     fs::create_dir_all(&files).unwrap();
-    fixture::unwatched(
-        scratch,
-        &source,
-        &[
-            "/usr/bin/python3",
-            "setup.py",
-            "-q",
-            "sdist",
-            "-d",
-            files.to_str().unwrap(),
-        ],
-    );
+    fixture::build_sdist(scratch, &source, &files);
     folder
 }
 

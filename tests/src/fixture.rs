@@ -83,18 +83,7 @@ pub fn npm_archive_that_runs(scratch: &Scratch, postinstall: &str) -> String {
 pub fn sdist(scratch: &Scratch, fixture: &str) -> String {
     let source = scratch.tmp().join(fixture);
     copy(&folder("pip").join(fixture), &source);
-    unwatched(
-        scratch,
-        &source,
-        &[
-            "/usr/bin/python3",
-            "setup.py",
-            "-q",
-            "sdist",
-            "-d",
-            scratch.project().to_str().unwrap(),
-        ],
-    );
+    build_sdist(scratch, &source, &scratch.project());
     let archive = fs::read_dir(scratch.project())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -102,6 +91,13 @@ pub fn sdist(scratch: &Scratch, fixture: &str) -> String {
         .expect("setup.py sdist makes an archive");
     fs::remove_dir_all(source).unwrap();
     format!("./{archive}")
+}
+
+/// Builds an sdist of this source, by setuptools and unwatched, into that folder.
+pub fn build_sdist(scratch: &Scratch, source: &Path, folder: &Path) {
+    let folder = folder.to_str().unwrap();
+    let build = ["/usr/bin/python3", "setup.py", "-q", "sdist", "-d", folder];
+    unwatched(scratch, source, &build);
 }
 
 /// Copies a pip fixture that brings its own build backend; gives its folder in the project.

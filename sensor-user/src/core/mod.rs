@@ -308,12 +308,12 @@ impl Core {
         let rules = Rc::clone(&self.rules);
         let mut findings = Vec::new();
         let mut hits = rules.evaluate(&subject);
+        if matches!(act.object, Object::Answer(..)) {
+            // Every other rule was asked when the question was.
+            hits.retain(|hit| hit.asked(Field::QueryResults));
+        }
         self.exempt(act, &moment, &mut hits);
         for hit in hits {
-            // Every other rule was asked when the question was.
-            if matches!(act.object, Object::Answer(..)) && !hit.asked(Field::QueryResults) {
-                continue;
-            }
             let raised = self.raise(act, &moment, &subject, &hit);
             let chained = self.chain(act, &moment, &subject, &hit, raised.as_ref());
             findings.extend(raised);

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use rsigma_eval::{CompiledRule, Engine, MatchDetailLevel, compile_rule, evaluate_rule};
 
 use super::chain::Chain;
-use super::field::Category;
 use super::problem::LoadErrors;
 use super::rule::{Hit, Matched, Rule};
 use super::screen::Screen;

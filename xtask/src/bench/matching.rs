@@ -37,8 +37,8 @@ fn section(folder: &Path, since: SystemTime) -> anyhow::Result<Section> {
         let figure = Figure::new(format!("{rules} rules, {name}"), Unit::Nanoseconds, sample);
         let of_size = AIMS.iter().find(|(size, _)| *size == Some(rules));
         let (_, aim) = of_size.unwrap_or(&AIMS[0]);
-        // What nearly all events are.
-        match name.starts_with("acts of") {
+        // What nearly all events are, and all that there are of attacks.
+        match name.starts_with("acts of") || name == "recorded" {
             true => figure.at_most(*aim),
             false => figure,
         }
@@ -53,9 +53,9 @@ fn section(folder: &Path, since: SystemTime) -> anyhow::Result<Section> {
                 .to_owned(),
             "The recorded events are asked about again and again, so that what their processes \
              decide is known: where nothing is found this is the least an event takes. Where \
-             something is found the engine judges and an alert's evidence is made: that is 15 to \
-             25 times as dear as an act in which nothing is, and is every match, also of an alert \
-             that is not sent again."
+             something is found, the engine judges the rules in question and an alert's evidence is \
+             made: the price of every match, also of an alert that is not sent again. In an attack \
+             that is a quarter of all events, in an honest install nearly none."
                 .to_owned(),
         ],
         commands: vec![COMMAND.to_owned()],
