@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{self, BufWriter, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::process::{ExitStatusExt, parent_id};
 use std::path::Path;
 use std::process::{Command, ExitCode, exit};
@@ -41,7 +41,9 @@ fn main() -> ExitCode {
                 Ok(_) => Err(io::Error::other("somebody listens at port 9")),
             }
         }),
+        ["datagram", count] => datagrams(count),
         ["exec", count] => each(count, program),
+        ["resolver"] => resolver(),
         ["storm", seconds, jobs] => storm(number(seconds), number(jobs)),
         ["acts", count, a_second, folder, log] => {
             acts(number(count), number(a_second), Path::new(folder), log)
@@ -100,6 +102,24 @@ fn program() -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::other(format!("{PROGRAM}: {status}"))),
     }
+}
+
+/// Sends datagrams to itself.
+fn datagrams(count: &str) -> io::Result<()> {
+    let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    socket.connect(socket.local_addr()?)?;
+    each(count, || {
+        socket.send(&[0; 64])?;
+        socket.recv(&mut [0; 64]).map(drop)
+    })
+}
+
+/// Has a socket as of someone who asks for names, says so, and keeps it until its input ends.
+fn resolver() -> io::Result<()> {
+    let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], 53)))?;
+    println!("0");
+    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
 fn storm(seconds: u64, jobs: u64) -> io::Result<()> {

@@ -1,7 +1,8 @@
-//! Where the time of a watched call goes: each of the daemon's programs by the kernel's own clock.
+//! Where the time of a call and of a packet goes: the daemon's programs by the kernel's own clock.
 
 use std::fs;
-use std::process::Command;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -14,6 +15,10 @@ use super::{Plan, say};
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// The program that an open runs at its end.
 const OPEN: &str = "open_exit";
+/// The programs that a packet runs on its way out and in.
+const PACKET: [&str; 2] = ["dns_egress", "dns_ingress"];
+/// What a packet that is not DNS may take.
+const PACKET_AIM: f64 = 100.0;
 
 /// The kernel's accounting of eBPF programs, on until this is dropped.
 struct Accounting(String);
@@ -43,13 +48,16 @@ pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
     let mut section = Section {
         title: "Where it goes",
         how: vec![
-            "The kernel's accounting of the program that runs at the end of an open \
-             (`kernel.bpf_stats_enabled`), which adds its own two readings of a clock to each run. What \
-             a call takes longer beyond that is the kernel's way to a system call's exit tracepoint."
+            "The kernel's accounting (`kernel.bpf_stats_enabled`) of the program that runs at the end of \
+             an open, and of those that a packet runs, here of a datagram to oneself and of a refused \
+             connect, both not watched. It adds its own two readings of a clock to each run. What a call takes longer \
+             beyond that is the kernel's way to a system call's exit tracepoint, on which every system \
+             call of the machine goes while one is attached."
                 .to_owned(),
         ],
         commands: vec![
             "sysctl kernel.bpf_stats_enabled=1; bpftool prog show name open_exit".to_owned(),
+            "load resolver  # under a package manager's name, while `load datagram` runs".to_owned(),
         ],
         ..Section::default()
     };
@@ -64,30 +72,107 @@ pub(super) fn measure(stage: &Stage, plan: Plan) -> anyhow::Result<Section> {
     fs::write(&file, "x")?;
     let _accounting = Accounting::begin()?;
     let watching = Watcher::Pkgwarden.start(stage)?;
+    let calls = plan.calls.to_string();
     for (what, program) in [("not watched", &stage.load), ("watched", &stage.manager)] {
-        let before = used()?;
-        stage.number(
-            stage
-                .command(program)
-                .args(["load", "open", &plan.calls.to_string()])
-                .arg(&file),
-        )?;
-        let after = used()?;
-        let runs = after.runs - before.runs;
-        ensure!(runs >= plan.calls as f64, "{OPEN} did not run at each open");
-        let each = (after.nanoseconds - before.nanoseconds) / runs;
+        let mut open = stage.command(program);
+        open.args(["load", "open", &calls]).arg(&file);
+        let [used] = during([OPEN], || stage.number(&mut open).map(drop))?;
+        ensure!(
+            used.runs >= plan.calls as f64,
+            "{OPEN} did not run at each open"
+        );
         let what = format!("`{OPEN}`, an open that is {what}");
-        section
-            .figures
-            .push(Figure::one(what, Unit::Nanoseconds, each));
+        section.figures.push(used.each(what));
+    }
+    let count = plan.calls / 20;
+    for whom in [
+        "while nobody asks for names",
+        "beside a watched one who asks",
+    ] {
+        let asking = match whom {
+            "while nobody asks for names" => None,
+            _ => Some(Resolver::start(stage)?),
+        };
+        for (act, what) in [
+            ("datagram", "a packet"),
+            ("connect", "a packet of a new socket"),
+        ] {
+            let mut load = stage.command(&stage.load);
+            load.args(["load", act, &count.to_string()]);
+            let all = during(PACKET, || stage.number(&mut load).map(drop))?;
+            for (program, used) in PACKET.iter().zip(&all) {
+                ensure!(
+                    used.runs >= count as f64,
+                    "{program} did not run at each {act}"
+                );
+            }
+            let used = all.into_iter().fold(Used::default(), |sum, one| Used {
+                runs: sum.runs + one.runs,
+                nanoseconds: sum.nanoseconds + one.nanoseconds,
+            });
+            let what = format!("`dns_egress` and `dns_ingress`, {what} {whom}");
+            section.figures.push(used.each(what).at_most(PACKET_AIM));
+        }
+        drop(asking);
     }
     drop(watching);
     Ok(section)
 }
 
-fn used() -> anyhow::Result<Used> {
+impl Used {
+    fn each(self, what: String) -> Figure {
+        Figure::one(what, Unit::Nanoseconds, self.nanoseconds / self.runs)
+    }
+}
+
+/// A watched process with a socket that asks for names.
+struct Resolver(Child);
+
+impl Resolver {
+    fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let mut child = stage
+            .command(&stage.manager)
+            .args(["load", "resolver"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut word = [0];
+        let said = child.stdout.as_mut().context("its output")?;
+        said.read_exact(&mut word)
+            .context("`load resolver` has no socket")?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the programs of these names use while that is done.
+fn during<const N: usize>(
+    programs: [&str; N],
+    act: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<[Used; N]> {
+    let before = programs.map(used);
+    act()?;
+    let after = programs.map(used);
+    let mut all = [Used::default(); N];
+    for ((all, before), after) in all.iter_mut().zip(before).zip(after) {
+        let (before, after) = (before?, after?);
+        *all = Used {
+            runs: after.runs - before.runs,
+            nanoseconds: after.nanoseconds - before.nanoseconds,
+        };
+    }
+    Ok(all)
+}
+
+fn used(program: &str) -> anyhow::Result<Used> {
     let output = Command::new("bpftool")
-        .args(["--json", "prog", "show", "name", OPEN])
+        .args(["--json", "prog", "show", "name", program])
         .output()
         .context("bpftool")?;
     let shown: Value = serde_json::from_slice(&output.stdout).context("bpftool's JSON")?;
