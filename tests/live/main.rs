@@ -14,12 +14,14 @@
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
+//! - [`allow`]: alerts that the user silences.
 //! - [`registries`]: where packages may be fetched from.
 //! - [`ways_out`]: every way to reach an address. [`listens`]: to be reached. [`dns`], [`destinations`], [`resolvers`], [`real_names`]: the names of addresses.
 //! - [`container`]: an install inside a container.
 
 mod accounting;
 mod acts;
+mod allow;
 mod attacks;
 mod captures;
 mod container;
