@@ -99,6 +99,37 @@ os.remove(path)
     seen.complete();
 }
 
+#[test]
+fn a_removal_through_io_uring_names_its_file() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let script = fixture::act("io_uring.py");
+    let path = scratch.write("tmp/gone.numbered", "");
+    let path = path.to_str().unwrap();
+    let rules = fixture::folder("rules/numbered");
+    let line = ["/usr/bin/python3", script.to_str().unwrap(), "remove", path];
+    let seen = Watched::run(&scratch, line)
+        .options([
+            "--no-default-rules".as_ref(),
+            "--rules".as_ref(),
+            rules.as_os_str(),
+        ])
+        .min_level("informational")
+        .finish();
+    if seen.code() == 77 {
+        return require::skip(&format!("no io_uring here: {}", seen.stderr.trim()));
+    }
+    seen.ended_with(0).sums();
+    let event = one(&seen, "io_uring", path);
+    assert_eq!(event["operation"], "unlink");
+    let mut alerts = seen.alerts.iter();
+    assert!(
+        alerts.any(|alert| alert.text("/file/operation") == "unlink"),
+        "{seen:?}"
+    );
+}
+
 /// Alerts on a package that erases itself: what was removed.
 fn erased(seen: &Seen, package: &str) -> Vec<String> {
     let alerts = seen.alerts.iter();
