@@ -96,7 +96,7 @@ fn submitted(request: u64) -> Option<()> {
     Some(())
 }
 
-/// A pointer in the part of the request that belongs to its operation.
+/// A field of the part of the request that belongs to its operation.
 #[inline(always)]
 fn command_field<T: Copy>(request: u64, offset: u32) -> Option<T> {
     if offset == MISSING {

@@ -38,14 +38,25 @@ fn runs(image: &Image, path: &str) -> bool {
     if image.interpreter.is_none() && !RUNNERS.contains(&program) {
         return false;
     }
-    let mut words = image.args.iter().skip(1).map(|arg| arg.to_str_lossy());
-    let Some(script) = words.find(|word| !word.starts_with('-')) else {
-        return false;
-    };
-    let script = join(&image.directory, &script);
     // `node setup` runs setup.js, and `node .` index.js.
     let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
-    script == path || script == stem || stem.strip_suffix("/index") == Some(&*script)
+    let is_this = |word: &str| {
+        let script = join(&image.directory, word);
+        script == path || script == stem || stem.strip_suffix("/index") == Some(&*script)
+    };
+    // What follows an option may be its value: then the script comes after that.
+    let mut after_option = false;
+    for word in image.args.iter().skip(1).map(|arg| arg.to_str_lossy()) {
+        let is_option = word.starts_with('-');
+        if !is_option && is_this(&word) {
+            return true;
+        }
+        if !is_option && !after_option {
+            break;
+        }
+        after_option = is_option;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -83,19 +94,27 @@ mod tests {
         own_file(&package.borrow(), &process.node, path)
     }
 
-    /// Run by node with this argument.
-    fn given(argument: &str, path: &str) -> Option<&'static str> {
+    /// Run by node with these arguments.
+    fn given(arguments: &str, path: &str) -> Option<&'static str> {
+        let line: Vec<&str> = ["node"].into_iter().chain(arguments.split(' ')).collect();
         role(path, |stage, shell| {
-            stage.spawn(shell, "/usr/bin/node", &["node", argument], FOLDER, &[])
+            stage.spawn(shell, "/usr/bin/node", &line, FOLDER, &[])
         })
     }
 
     #[test]
     fn a_script_is_known_however_it_was_named() {
         let script = "/home/dev/app/node_modules/a/lib/setup.js";
-        for argument in ["lib/setup.js", "./lib/setup", "lib/../lib/setup.js", script] {
-            assert_eq!(given(argument, script), Some("script"), "{argument}");
+        for arguments in [
+            "lib/setup.js",
+            "./lib/setup",
+            "lib/../lib/setup.js",
+            script,
+            "--no-warnings -r node:fs lib/setup.js",
+        ] {
+            assert_eq!(given(arguments, script), Some("script"), "{arguments}");
         }
+        assert_eq!(given("build.js -o lib/setup.js", script), None);
         let index = "/home/dev/app/node_modules/a/index.js";
         assert_eq!(given(".", index), Some("script"));
         assert_eq!(given("lib/setup.js", index), None);
