@@ -6,7 +6,7 @@ use tests::{Scratch, Seen, Turn, Watched, fixture, need, require};
 const ACT: &str = env!("CARGO_BIN_EXE_act");
 
 /// Runs a command under the rules that watch `*.numbered`.
-fn watch(scratch: &Scratch, command: &[&str], options: &str) -> Seen {
+pub(super) fn watch(scratch: &Scratch, command: &[&str], options: &str) -> Seen {
     let rules = fixture::folder("rules/numbered");
     let run = Watched::run(scratch, command).options([
         "--no-default-rules".as_ref(),
@@ -35,7 +35,7 @@ fn act(scratch: &Scratch, kind: &str, options: &str) -> Seen {
 }
 
 /// The one event of a kind about this path.
-fn one<'a>(seen: &'a Seen, kind: &str, path: &str) -> &'a Value {
+pub(super) fn one<'a>(seen: &'a Seen, kind: &str, path: &str) -> &'a Value {
     let found: Vec<_> = seen.capture.paths(kind, path).collect();
     let [event] = found.as_slice() else {
         panic!("{} {kind} events on {path}\n{seen:?}", found.len());
@@ -244,7 +244,7 @@ fn an_open_through_io_uring_is_seen_as_what_it_is() {
     need!(require::live());
     let _turn = Turn::shared();
     let scratch = Scratch::new();
-    let script = fixture::act("io_uring_open.py");
+    let script = fixture::act("io_uring.py");
     let path = scratch.tmp().join("made.numbered");
     let rules = fixture::folder("rules/numbered");
     let seen = Watched::run(

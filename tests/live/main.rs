@@ -7,6 +7,7 @@
 //! - [`accounting`]: numbered acts, counted.
 //! - [`load`]: as much as the machine can.
 //! - [`acts`]: ways to open, rename, connect and exec that hooks miss if they are naive.
+//! - [`removals`]: files taken away, and packages that erase themselves.
 //! - [`quiet`], [`signal`]: honest packages.
 //! - [`attacks`]: what real attacks did.
 //! - [`refusals`], [`captures`], [`rules`], [`outputs`], [`signals`], [`names`]: bad input.
@@ -45,6 +46,7 @@ mod raised;
 mod real_names;
 mod refusals;
 mod registries;
+mod removals;
 mod resolvers;
 mod rules;
 mod seeds;

@@ -30,7 +30,7 @@ pub(super) fn watched<'s, A: AsRef<OsStr>>(scratch: &'s Scratch, command: &[A]) 
         .deadline(300)
 }
 
-fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
+pub(super) fn install(scratch: &Scratch, what: &str, command: &[&str]) -> Seen {
     let seen = watched(scratch, command).finish();
     seen.ended_with(0).complete();
     let alerts = seen.quiet();

@@ -26,7 +26,7 @@ use verdict::Verdict;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only boot, watch one exec, connect, open and rename, and judge.
+    /// Only boot, watch one exec, connect, open, rename and removal, and judge.
     #[arg(long, conflicts_with = "service")]
     smoke: bool,
     /// Only install the package in a Debian, and judge what its daemon does.

@@ -1,4 +1,4 @@
-//! Opens, renames and mode changes. Paths are leaf first (see [`super::path`]); arguments are as the
+//! Opens, renames, removals and mode changes. Paths are leaf first (see [`super::path`]); arguments are as the
 //! process passed them.
 
 use super::{Header, wire};
@@ -13,6 +13,8 @@ pub const CREATE: u32 = 4;
 pub const METADATA: u32 = 8;
 /// Watch entries only: the component below names a package.
 pub const REMEMBER: u32 = 16;
+/// Removed.
+pub const REMOVE: u32 = 32;
 
 wire! {
     /// open, creat, openat, openat2. Followed by the argument (for a failed open only), then the
@@ -51,7 +53,7 @@ wire! {
 }
 
 wire! {
-    /// chmod and its kin, and failed execs (`mode` 0). Followed by the argument, then by a path: the
+    /// chmod and its kin, and with `mode` 0 failed execs and removals. Followed by the argument, then by a path: the
     /// object's own where there is no argument, else that of the argument's base.
     pub struct Named {
         pub header: Header,

@@ -51,4 +51,6 @@ kinds! {
     CONNECT_STATE = 17, "connect_state";
     /// A socket began to listen.
     LISTEN = 18, "listen";
+    /// A file was removed.
+    UNLINK = 19, "unlink";
 }

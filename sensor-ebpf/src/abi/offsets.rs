@@ -114,5 +114,7 @@ offsets! {
     uring_command: "io_kiocb"."cmd", optional;
     uring_open_filename: "io_open"."filename", optional;
     uring_rename_new: "io_rename"."newpath", optional;
+    uring_unlink_flags: "io_unlink"."flags", optional;
+    uring_unlink_filename: "io_unlink"."filename", optional;
     filename_name: "filename"."name", optional;
 }

@@ -1,14 +1,14 @@
-//! Opens, renames, links and mode changes, at the exit of their syscalls.
+//! Opens, at the exit of their syscalls.
 //!
 //! An opened file's path is read from the file itself, so no other thread can have changed it. A
-//! failed open, a rename, a link and a chmod by path leave no object: there the argument is copied, with the
-//! kernel path of what it is relative to.
+//! failed open leaves no object: there the argument is copied, with the kernel path of what it is
+//! relative to.
 
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_user, macros::tracepoint, programs::TracePointContext,
 };
 use sensor_ebpf::abi::{
-    file::{CREATE, METADATA, Module, Named, Open, READ, Rename, WRITE},
+    file::{CREATE, Module, Open, READ, WRITE},
     kind,
     lineage::Lineage,
 };
@@ -175,177 +175,4 @@ fn open_failed(entry: *mut Lineage, number: u32, result: i64) -> Option<()> {
         record::emit(Ring::Event, kind::OPEN, record.cast(), length);
         Some(())
     })
-}
-
-/// At the exits of `rename(old, new)`, `renameat(old directory, old, new directory, new)` and
-/// `renameat2(…, flags)`.
-#[tracepoint]
-pub fn rename_exit(context: TracePointContext) -> u32 {
-    renamed(&context);
-    0
-}
-
-#[inline(always)]
-fn renamed(context: &TracePointContext) -> Option<()> {
-    let (number, result) = ended(context)?;
-    let entry = lineage::watched()?;
-    let [first, second, third, fourth] = arguments()?;
-    let names = if number == syscall::RENAME {
-        [(AT_FDCWD, first), (AT_FDCWD, second)]
-    } else {
-        [(first as i32, second), (third as i32, fourth)]
-    };
-    two_names(kind::RENAME, entry, result, names)
-}
-
-/// At the exits of `link(old, new)`, `linkat(old directory, old, new directory, new, flags)`,
-/// `symlink(target, new)` and `symlinkat(target, new directory, new)`.
-#[tracepoint]
-pub fn link_exit(context: TracePointContext) -> u32 {
-    linked(&context);
-    0
-}
-
-#[inline(always)]
-fn linked(context: &TracePointContext) -> Option<()> {
-    let (number, result) = ended(context)?;
-    let entry = lineage::watched()?;
-    let [first, second, third, fourth] = arguments()?;
-    let (kind, names) = match number {
-        syscall::LINK => (kind::LINK, [(AT_FDCWD, first), (AT_FDCWD, second)]),
-        syscall::SYMLINK => (kind::SYMLINK, [(NO_BASE, first), (AT_FDCWD, second)]),
-        syscall::SYMLINKAT => (kind::SYMLINK, [(NO_BASE, first), (second as i32, third)]),
-        _ => (kind::LINK, [(first as i32, second), (third as i32, fourth)]),
-    };
-    two_names(kind, entry, result, names)
-}
-
-/// A descriptor that is never open: an argument that is relative to nothing.
-const NO_BASE: i32 = i32::MAX;
-
-const AT_FDCWD: i32 = -100;
-
-/// The first four arguments of the syscall that ends.
-#[inline(always)]
-fn arguments() -> Option<[u64; 4]> {
-    let registers = object::registers();
-    Some([
-        field!(registers, regs_0)?,
-        field!(registers, regs_1)?,
-        field!(registers, regs_2)?,
-        field!(registers, regs_3)?,
-    ])
-}
-
-/// A call with an old and a new name, each an argument and what it is relative to.
-#[inline(always)]
-fn two_names(
-    kind: u32,
-    entry: *mut Lineage,
-    result: i64,
-    [(from_directory, from), (to_directory, to)]: [(i32, u64); 2],
-) -> Option<()> {
-    record::generated(kind);
-    let done = scratch::with(|scratch| {
-        let task = object::current();
-        let start = size_of::<Rename>() as u32;
-        let from = argument::copy(scratch, task, from_directory, from, start)?;
-        let middle = start + from.length;
-        let to = argument::copy(scratch, task, to_directory, to, middle)?;
-        if (from.wanted | to.wanted | component::any()) & METADATA == 0 {
-            record::filtered(kind);
-            return Some(());
-        }
-        let record = scratch::at(scratch, 0).cast::<Rename>();
-        // SAFETY: the body begins with room for it, aligned; the entry is a map value.
-        unsafe {
-            (*record).header = record::header(kind, &*entry);
-            (*record).from = from.argument;
-            (*record).from_base = from.base;
-            (*record).to = to.argument;
-            (*record).to_base = to.base;
-            (*record).errno = errno(result);
-            (*record).reserved = 0;
-        }
-        let length = scratch::bounded(middle + to.length);
-        record::emit(Ring::Event, kind, record.cast(), length);
-        Some(())
-    });
-    if done.is_none() {
-        record::lost(kind);
-    }
-    Some(())
-}
-
-/// Mode bits worth an event: someone may run the file, or run it as its owner.
-const EXECUTABLE: u64 = 0o6111;
-
-/// At the exits of `chmod(filename, mode)`, `fchmod(descriptor, mode)`,
-/// `fchmodat(directory, filename, mode)` and, since 6.6, `fchmodat2(…, flags)`.
-#[tracepoint]
-pub fn chmod_exit(context: TracePointContext) -> u32 {
-    mode_changed(&context);
-    0
-}
-
-#[inline(always)]
-fn mode_changed(context: &TracePointContext) -> Option<()> {
-    let (number, result) = ended(context)?;
-    let entry = lineage::watched()?;
-    record::generated(kind::CHMOD);
-    let done = scratch::with(|scratch| {
-        let registers = object::registers();
-        let first: u64 = field!(registers, regs_0)?;
-        let second: u64 = field!(registers, regs_1)?;
-        let third: u64 = field!(registers, regs_2)?;
-        let mode = match number {
-            syscall::CHMOD | syscall::FCHMOD => second,
-            _ => third,
-        };
-        if mode & EXECUTABLE == 0 {
-            record::filtered(kind::CHMOD);
-            return Some(());
-        }
-        let task = object::current();
-        let start = size_of::<Named>() as u32;
-        let (argument, path, wanted, length) = if number == syscall::FCHMOD {
-            let file = object::file(task, first as u32)?;
-            let walk = walk(scratch, object::file_path(file)?, start, Ask::File);
-            (0, walk.section, walk.wanted, walk.length)
-        } else {
-            let (directory, name) = match number {
-                syscall::CHMOD => (-1, first),
-                _ => (first as i32, second),
-            };
-            let argument = argument::copy(scratch, task, directory, name, start)?;
-            (
-                argument.argument,
-                argument.base,
-                argument.wanted,
-                argument.length,
-            )
-        };
-        if (wanted | component::any()) & METADATA == 0 {
-            record::filtered(kind::CHMOD);
-            return Some(());
-        }
-        let record = scratch::at(scratch, 0).cast::<Named>();
-        // SAFETY: the body begins with room for it, aligned; the entry is a map value.
-        unsafe {
-            *record = Named {
-                header: record::header(kind::CHMOD, &*entry),
-                mode: mode as u32,
-                errno: errno(result),
-                argument,
-                path,
-            };
-        }
-        let length = scratch::bounded(start + length);
-        record::emit(Ring::Event, kind::CHMOD, record.cast(), length);
-        Some(())
-    });
-    if done.is_none() {
-        record::lost(kind::CHMOD);
-    }
-    Some(())
 }

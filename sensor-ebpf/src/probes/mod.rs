@@ -4,6 +4,7 @@
 mod dns;
 mod exec;
 mod file;
+mod name;
 mod network;
 mod process;
 mod running;
@@ -30,6 +31,7 @@ mod syscall {
     pub const RENAME: u32 = 82;
     pub const CREAT: u32 = 85;
     pub const LINK: u32 = 86;
+    pub const UNLINK: u32 = 87;
     pub const SYMLINK: u32 = 88;
     pub const CHMOD: u32 = 90;
     pub const FCHMOD: u32 = 91;
@@ -50,6 +52,9 @@ fn ended(context: &aya_ebpf::programs::TracePointContext) -> Option<(u32, i64)> 
     };
     (result > LAST_ERRNO).then_some((number, result))
 }
+
+/// unlinkat takes a folder away (uapi/linux/fcntl.h).
+const AT_REMOVEDIR: u32 = 0x200;
 
 /// A result as an errno; 0 for success.
 #[inline(always)]

@@ -10,6 +10,7 @@ use sensor_ebpf::abi::{
     uring::{Uring, opcode},
 };
 
+use super::AT_REMOVEDIR;
 use crate::kernel::{
     argument, lineage,
     read::{field, offset},
@@ -51,16 +52,17 @@ pub fn uring_sqe_raw(context: RawTracePointContext) -> i32 {
 fn submitted(request: u64) -> Option<()> {
     let entry = lineage::watched()?;
     let opcode: u8 = field!(request, uring_opcode)?;
-    let filename = match opcode {
+    let filename: Option<u64> = match opcode {
         opcode::OPENAT | opcode::OPENAT2 => command_field(request, offset!(uring_open_filename)),
         opcode::RENAMEAT => command_field(request, offset!(uring_rename_new)),
+        opcode::UNLINKAT if removes_folder(request) => return None,
+        opcode::UNLINKAT => command_field(request, offset!(uring_unlink_filename)),
         opcode::CONNECT
         | opcode::SEND
         | opcode::SENDMSG
         | opcode::SEND_ZC
         | opcode::SENDMSG_ZC
         | opcode::SOCKET
-        | opcode::UNLINKAT
         | opcode::SYMLINKAT
         | opcode::LINKAT => None,
         _ => return None,
@@ -94,11 +96,17 @@ fn submitted(request: u64) -> Option<()> {
     Some(())
 }
 
-/// A pointer in the part of the request that belongs to its operation.
+/// A field of the part of the request that belongs to its operation.
 #[inline(always)]
-fn command_field(request: u64, offset: u32) -> Option<u64> {
+fn command_field<T: Copy>(request: u64, offset: u32) -> Option<T> {
     if offset == MISSING {
         return None;
     }
     field!(request.wrapping_add(u64::from(offset)), uring_command)
+}
+
+#[inline(always)]
+fn removes_folder(request: u64) -> bool {
+    let flags: Option<u32> = command_field(request, offset!(uring_unlink_flags));
+    flags.is_some_and(|flags| flags & AT_REMOVEDIR != 0)
 }

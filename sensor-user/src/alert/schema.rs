@@ -310,7 +310,7 @@ pub struct File {
     pub path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_path: Option<String>,
-    /// read, write, create, rename, chmod.
+    /// read, write, create, rename, unlink, chmod, ….
     pub operation: String,
     /// Octal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ mod ci;
 mod folder;
 mod import;
 mod npm;
+mod own;
 mod pip;
 mod purl;
 mod resembles;
@@ -27,6 +28,7 @@ use crate::lineage::{Context, Image, Manager};
 pub use ci::CiStep;
 pub(crate) use folder::{holds as folder_holds, node_package, site_entry};
 pub(crate) use import::is_hook;
+pub(crate) use own::own_file;
 
 /// Where packages come from, by the type of their package URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

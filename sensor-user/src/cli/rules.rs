@@ -156,7 +156,7 @@ fn checked(rules: &RuleSet, format: Format) -> String {
         Format::Text => {
             let mut out = format!(
                 "{} rules, {} chains and {} filters are good ({})\n\
-                 files: {} watch entries (read {}, write {}, create {}, rename and chmod {})\n",
+                 files: {} watch entries (read {}, write {}, create {}, rename and chmod {}, remove {})\n",
                 rules.rules().len(),
                 rules.chains().len(),
                 rules.filters().len(),
@@ -166,6 +166,7 @@ fn checked(rules: &RuleSet, format: Format) -> String {
                 count(Operations::WRITE),
                 count(Operations::CREATE),
                 count(Operations::METADATA),
+                count(Operations::REMOVE),
             );
             if any.is_empty() {
                 out.push_str("price: no rule needs every file\n");
@@ -241,6 +242,7 @@ fn words(operations: Operations) -> String {
         (Operations::WRITE, "write"),
         (Operations::CREATE, "create"),
         (Operations::METADATA, "rename and chmod"),
+        (Operations::REMOVE, "remove"),
     ];
     let words: Vec<_> = names
         .iter()

@@ -103,6 +103,14 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
             EventWord::Symlink,
             named(from, to, "symlink"),
         )],
+        Body::Unlink { place, .. } => vec![file(
+            Category::FileDelete,
+            EventWord::Unlink,
+            FileAct {
+                errno: Some(0),
+                ..FileAct::new(place, "unlink")
+            },
+        )],
         Body::Chmod {
             place,
             mode,

@@ -259,6 +259,7 @@ impl Core {
             | Body::Open { .. }
             | Body::Rename { .. }
             | Body::Link { .. }
+            | Body::Unlink { .. }
             | Body::Chmod { .. } => {}
             Body::End => self.last_words(time, &mut findings),
         }

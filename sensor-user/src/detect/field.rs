@@ -49,7 +49,7 @@ fields! {
     DestinationResolved, DestinationTrusted, SocketPath, SourceIp, SourcePort,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
-    AccessOutcome, SourceFilename,
+    AccessOutcome, SourceFilename, PackageFile,
     // dns_query
     QueryName, QueryResults, QueryType, QueryLength, QueryLabels, QueryLongNames, QueryTexts,
 }
@@ -83,7 +83,9 @@ impl Field {
             | Field::SourceIp
             | Field::SourcePort => category == NetworkConnection,
             Field::TargetFilename => matches!(category, FileEvent | FileRename | FileDelete),
-            Field::SourceFilename => matches!(category, FileRename | FileDelete),
+            Field::SourceFilename | Field::PackageFile => {
+                matches!(category, FileRename | FileDelete)
+            }
             Field::FileOperation | Field::FileMode | Field::FileExecutable => category == FileEvent,
             Field::FileName | Field::AccessOutcome => category == FileAccess,
             Field::InsidePackage | Field::InsideProject => matches!(

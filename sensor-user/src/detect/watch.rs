@@ -25,11 +25,10 @@ pub(super) fn entries(rule: &SigmaRule, category: Category) -> Option<Vec<WatchE
         Category::FileAccess => Operations::READ,
         Category::FileEvent => file_operations(&rule.detection),
         Category::FileRename => Operations::METADATA,
-        // Removing a file is not among the kernel's operations yet.
-        Category::FileDelete
-        | Category::ProcessCreation
-        | Category::NetworkConnection
-        | Category::DnsQuery => return None,
+        Category::FileDelete => Operations::REMOVE,
+        Category::ProcessCreation | Category::NetworkConnection | Category::DnsQuery => {
+            return None;
+        }
     };
     let mut keys: Cover = rule
         .detection

@@ -1,5 +1,5 @@
-//! Where an argument path leads. A call that leaves no object at its exit hook (rename, chmod by
-//! path, a failed open) carries only what was passed; a link in it would hide the real target from
+//! Where an argument path leads. A call that leaves no object at its exit hook (rename, unlink,
+//! chmod by path, a failed open) carries only what was passed; a link in it would hide the real target from
 //! the rules. The folder is resolved at once, as the process would have. It may have been changed
 //! meanwhile: the place stays marked `argument`.
 
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use super::process::{View, path, path_of, resolve};
-use crate::event::{Body, Observed, Place, Text};
+use crate::event::{Body, Observed, Place, Text, UringOperation};
 
 /// Whether the call follows a link in the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
-    /// rename acts on the link itself.
+    /// rename and unlink act on the link itself.
     Kept,
     /// open, chmod, execve act on what it leads to.
     Followed,
@@ -26,6 +26,12 @@ pub(super) fn unresolved(body: &mut Body) -> Vec<(&mut Place, Last)> {
         Body::Rename { from, to, .. } | Body::Link { from, to, .. } => {
             vec![(from, Last::Kept), (to, Last::Kept)]
         }
+        Body::Unlink { place, .. }
+        | Body::IoUring {
+            operation: UringOperation::Rename | UringOperation::Unlink,
+            place: Some(place),
+            ..
+        } => vec![(place, Last::Kept)],
         Body::Chmod { place, .. } | Body::ExecFailed { place, .. } => {
             vec![(place, Last::Followed)]
         }

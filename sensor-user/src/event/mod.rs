@@ -118,6 +118,8 @@ pub enum Body {
         symbolic: bool,
         errno: i32,
     },
+    /// unlink, unlinkat, that worked.
+    Unlink { actor: Actor, place: Place },
     /// chmod, fchmod, fchmodat, fchmodat2.
     Chmod {
         actor: Actor,
@@ -182,6 +184,7 @@ impl Body {
             | Body::Open { actor, .. }
             | Body::Rename { actor, .. }
             | Body::Link { actor, .. }
+            | Body::Unlink { actor, .. }
             | Body::Chmod { actor, .. }
             | Body::Module { actor, .. }
             | Body::IoUring { actor, .. } => Some(actor),

@@ -58,6 +58,7 @@ quick! {
     b"connect_result" => ConnectResult { actor: ActorLine, errno: i32, #[serde(default)] cookie: u64 },
     b"open" => Open { actor: ActorLine, open: OpenLine },
     b"rename" => Rename { actor: ActorLine, from: Place, to: Place, errno: i32 },
+    b"unlink" => Unlink { actor: ActorLine, place: Place },
     b"chmod" => Chmod { actor: ActorLine, place: Place, mode: u32, errno: i32 },
     b"module" => Module { actor: ActorLine, path: Text },
     b"metadata" => Metadata { about: ProcessKey, manifest: Manifest },

@@ -18,6 +18,8 @@ bitflags! {
         const CREATE = 4;
         /// Renamed, or its mode changed.
         const METADATA = 8;
+        /// Removed.
+        const REMOVE = 16;
     }
 }
 
@@ -236,7 +238,7 @@ mod tests {
         }
 
         fn watch_set() -> impl Strategy<Value = WatchSet> {
-            let operations = (0u32..16).prop_map(Operations::from_bits_truncate);
+            let operations = (0u32..32).prop_map(Operations::from_bits_truncate);
             proptest::collection::vec((key(), operations), 0..5).prop_map(|entries| many(&entries))
         }
 
@@ -246,7 +248,7 @@ mod tests {
                 own in watch_set(),
                 other in watch_set(),
                 parts in proptest::collection::vec(word(), 1..4),
-                operation in 0u32..4,
+                operation in 0u32..5,
             ) {
                 let operation = Operations::from_bits_truncate(1 << operation);
                 let path = [b"/".as_slice(), &parts.join(&b'/')].concat();

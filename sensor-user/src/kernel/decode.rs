@@ -153,23 +153,23 @@ fn decode_kind(kind: u32, bytes: &[u8], connects: bool) -> Option<Vec<Record>> {
             };
             (names.header, body)
         }
-        kind::CHMOD | kind::EXEC_FAILED => {
+        kind::CHMOD | kind::EXEC_FAILED | kind::UNLINK => {
             let (named, rest) = file::Named::read_from_prefix(bytes).ok()?;
             let place = Sections(rest).place(named.argument, named.path)?;
             let (actor, errno) = (actor(&named.header), named.errno as i32);
-            let body = if kind == kind::CHMOD {
-                Body::Chmod {
+            let body = match kind {
+                kind::UNLINK => Body::Unlink { actor, place },
+                kind::CHMOD => Body::Chmod {
                     actor,
                     place,
                     mode: named.mode,
                     errno,
-                }
-            } else {
-                Body::ExecFailed {
+                },
+                _ => Body::ExecFailed {
                     actor,
                     place,
                     errno,
-                }
+                },
             };
             (named.header, body)
         }

@@ -233,6 +233,17 @@ pub(super) const KINDS: &[Kind] = &[
         }],
     },
     Kind {
+        name: "unlink",
+        need: Need::Events,
+        hooks: &[Hook {
+            name: "syscall exit tracepoints",
+            programs: &[
+                program("unlink_exit", Place::Syscall("sys_exit_unlinkat")),
+                young("unlink_exit", Place::Syscall("sys_exit_unlink")),
+            ],
+        }],
+    },
+    Kind {
         name: "chmod",
         need: Need::Events,
         hooks: &[Hook {

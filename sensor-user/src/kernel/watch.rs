@@ -206,6 +206,7 @@ fn wire(operations: Operations) -> u32 {
         (Operations::WRITE, file::WRITE),
         (Operations::CREATE, file::CREATE),
         (Operations::METADATA, file::METADATA),
+        (Operations::REMOVE, file::REMOVE),
     ]
     .into_iter()
     .filter(|&(operation, _)| operations.contains(operation))

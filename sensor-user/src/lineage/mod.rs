@@ -25,6 +25,7 @@ use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 pub use image::{Image, Loading, NEAREST, Node};
 pub(crate) use image::{invocation, is_manager};
 pub use installer::{Interpreter, Invocation, Manager};
+pub(crate) use scope::join;
 pub use scope::{Context, InstallSession};
 
 /// An ended process stays known for late events, but not longer than this,

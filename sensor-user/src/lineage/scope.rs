@@ -178,7 +178,7 @@ fn folder(directory: &Rc<str>, option: Option<&str>) -> Rc<str> {
 }
 
 /// A path as the kernel would walk it, apart from symlinks.
-fn join(base: &str, path: &str) -> String {
+pub(crate) fn join(base: &str, path: &str) -> String {
     let whole = if path.starts_with('/') {
         path.to_owned()
     } else {

@@ -86,9 +86,12 @@ pub(super) const AXIOS: Attack = Attack {
             "which reports to port 8000 and asks for orders",
             &[("public-address-odd-port", "high")],
         ),
-        unseen(
+        act(
             "erases itself: unlinks setup.js and its manifest, renames a clean one into place",
-            "done by the script itself, in its own package, with no program started",
+            &[
+                ("script-unlinks-itself", "medium"),
+                ("script-replaces-its-manifest", "medium"),
+            ],
         ),
     ],
 };

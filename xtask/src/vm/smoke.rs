@@ -92,7 +92,7 @@ fn libraries(sh: &Shell, program: &Path) -> anyhow::Result<Vec<String>> {
 /// What a capture must hold: a name for it, and how to know it.
 type Act = (&'static str, fn(&Value) -> bool);
 
-const ACTS: [Act; 9] = [
+const ACTS: [Act; 10] = [
     ("an exec of cat", |event| {
         event["event"] == "exec" && event["exec"]["args"][0] == "/bin/cat"
     }),
@@ -108,6 +108,9 @@ const ACTS: [Act; 9] = [
     }),
     ("a rename into cron's folder", |event| {
         event["event"] == "rename" && event["to"]["path"] == "/etc/cron.d/smoke"
+    }),
+    ("a removal", |event| {
+        event["event"] == "unlink" && event["place"]["path"] == "/root/setup.js"
     }),
     ("a socket that listens at 53", |event| {
         event["event"] == "listen" && event["socket"]["port"] == 53
@@ -198,6 +201,7 @@ mod tests {
 {"event":"open","open":{"path":"/root/.ssh/id_rsa","errno":2}}
 {"event":"open","open":{"path":"/root/.ssh/id_rsa","errno":0}}
 {"event":"rename","from":{"path":"/root/job"},"to":{"path":"/etc/cron.d/smoke"},"errno":0}
+{"event":"unlink","place":{"path":"/root/setup.js"}}
 {"event":"listen","socket":{"transport":"tcp","ip":"0.0.0.0","port":53}}
 {"event":"connect_result","errno":0,"cookie":7}
 {"event":"dns","dns":{"response":false,"question":{"name":"smoke.example","kind":1}}}

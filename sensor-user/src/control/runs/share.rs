@@ -215,6 +215,7 @@ pub(super) fn kinds(body: &Body) -> &'static [&'static str] {
         Body::Rename { .. } => &["rename"],
         Body::Link { symbolic: true, .. } => &["symlink"],
         Body::Link { .. } => &["link"],
+        Body::Unlink { .. } => &["unlink"],
         Body::Chmod { .. } => &["chmod"],
         Body::Module { .. } => &["module"],
         Body::IoUring { .. } => &["io_uring"],

@@ -1,4 +1,4 @@
-//! Acts on files: what was opened, made, renamed or linked, and under which names it is asked about.
+//! Acts on files: what was opened, made, renamed, linked or removed, and under which names it is asked about.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::{Act, Object, inside, lossy};
 use crate::alert::schema::EventWord;
+use crate::attribution::own_file;
 use crate::core::moment::Moment;
 use crate::detect::{Category, Field, Subject, Value};
 use crate::event::{Open, Operations, Place, UringOperation};
@@ -16,7 +17,7 @@ pub(in crate::core) struct FileAct<'e> {
     pub(in crate::core) place: &'e Place,
     /// The name it had before, of a rename.
     pub(in crate::core) from: Option<&'e Place>,
-    /// As rules see it: create, write, chmod, rename, read, …
+    /// As rules see it: create, write, chmod, rename, unlink, read, …
     pub(in crate::core) operation: &'static str,
     pub(in crate::core) mode: Option<u32>,
     pub(in crate::core) flags: Option<u32>,
@@ -137,6 +138,9 @@ impl FileAct<'_> {
     pub(super) fn fill(&self, subject: &mut Subject, category: Category, moment: &Moment<'_>) {
         let path = lossy(&self.place.path);
         inside(subject, &[&path], moment);
+        if Field::PackageFile.is_in(category) {
+            subject.set(Field::PackageFile, own(&path, moment).map(Value::Word));
+        }
         match category {
             Category::FileAccess => {
                 subject.set(Field::FileName, Some(path));
@@ -158,6 +162,12 @@ impl FileAct<'_> {
             _ => subject.set(Field::TargetFilename, Some(path)),
         }
     }
+}
+
+/// What it is to the package that acts.
+fn own(path: &str, moment: &Moment<'_>) -> Option<&'static str> {
+    let package = moment.process.context.package.as_ref()?;
+    own_file(&package.borrow(), &moment.process.node, path)
 }
 
 /// chmod(2) gives permission bits only.

@@ -92,6 +92,7 @@ fn categories_and_their_operations() {
         Operations::READ
     );
     assert_eq!(operations("file_rename", path), Operations::METADATA);
+    assert_eq!(operations("file_delete", path), Operations::REMOVE);
     let all = Operations::WRITE | Operations::CREATE | Operations::METADATA;
     assert_eq!(operations("file_event", path), all);
     let narrowed = format!("{path}\n    FileOperation: [create, chmod]");
@@ -116,6 +117,10 @@ fn equal_keys_of_several_rules_become_one_entry() {
         (
             "b.yml",
             &rule("file_event", 2, "TargetFilename|contains: /.ssh/"),
+        ),
+        (
+            "c.yml",
+            &rule("file_delete", 3, "TargetFilename|contains: /.ssh/"),
         ),
     ]);
     assert_eq!(

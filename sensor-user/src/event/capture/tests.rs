@@ -224,6 +224,7 @@ fn body() -> impl Strategy<Value = Body> {
             to,
             errno: n.1
         }),
+        (actor(), place()).prop_map(|(actor, place)| Body::Unlink { actor, place }),
         (actor(), place(), n).prop_map(|(actor, place, (mode, errno, _))| Body::Chmod {
             actor,
             place,

@@ -75,6 +75,26 @@ fn an_argument_stands_on_its_base_and_says_so() {
 }
 
 #[test]
+fn a_removal_names_what_was_passed_on_its_base() {
+    let base = leaf_first("/srv/app");
+    let mut removal = file::Named::new_zeroed();
+    removal.header.kind = kind::UNLINK;
+    removal.argument = "./setup.js".len() as u32;
+    removal.path = base.len() as u32;
+    let record = [removal.as_bytes(), b"./setup.js", &base].concat();
+    match decode(&record, false).unwrap().remove(0) {
+        Record::Event(Event {
+            body: Body::Unlink { place, .. },
+            ..
+        }) => {
+            assert_eq!(place.path, "/srv/app/setup.js".into());
+            assert_eq!(place.observed, Observed::Argument);
+        }
+        other => panic!("not a removal: {other:?}"),
+    }
+}
+
+#[test]
 fn a_mapped_address_is_the_peer_it_names() {
     let mut peer = network::Peer::new_zeroed();
     peer.header.kind = kind::CONNECT;

@@ -1,0 +1,1 @@
+require("node:fs").unlinkSync(__filename);
