@@ -43,7 +43,7 @@ fn an_allowed_alert_is_silent_from_the_reload_on_and_shown_as_suppressed() {
     let looked_at = "id > /dev/null; : looked-at";
     install(&scratch, looked_at).succeeds();
     let alert = daemon.alert("the postinstall", own(&scratch, ": looked-at"));
-    daemon.has_noted(alert.text("/install/id"));
+    daemon.session(alert.text("/install/id"), |_| true);
 
     let filter = ask(&scratch, &["allow", alert.text("/id")]);
     let proof = String::from_utf8_lossy(&filter.stderr);
@@ -65,7 +65,7 @@ fn an_allowed_alert_is_silent_from_the_reload_on_and_shown_as_suppressed() {
         }
     };
     let other = daemon.alert("what nobody allowed", of(": another", "any"));
-    daemon.has_noted(other.text("/install/id"));
+    daemon.session(other.text("/install/id"), |_| true);
     let again = daemon.alerts().into_iter().find(of(": looked-at", "new"));
     assert!(again.is_none(), "{again:?}");
 

@@ -16,6 +16,7 @@ const IDENTITY: &[Field] = &[
     Field::PackageName,
     Field::PackageIsRoot,
     Field::LifecycleEvent,
+    Field::LifecycleScript,
     Field::Image,
     Field::Script,
     Field::ImageInjected,

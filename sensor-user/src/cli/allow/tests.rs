@@ -71,6 +71,7 @@ fn the_filter_of_an_alert_silences_it_and_its_capture_and_no_attack() {
         ("Image", "/usr/local/bin/id"),
         ("PackageName", "our-builder2"),
         ("LifecycleEvent", "preinstall"),
+        ("LifecycleScript", "id -un; whoami"),
         ("ImageInjected", "true"),
     ] {
         let mut fields = alerts[0].evidence.fields.clone();
