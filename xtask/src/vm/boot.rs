@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 use super::kernel::Line;
+use super::qemu::Qemu;
 use crate::workspace;
 
 /// A verifier's log is one line of 50 KB; the kept console has it whole.
@@ -54,7 +55,8 @@ pub(super) fn boot(sh: &Shell, guest: &Guest<'_>) -> anyhow::Result<PathBuf> {
     sh.remove_path(&place)?;
     sh.create_dir(&place)?;
     let sent = place.join("sent.tar");
-    let mut qemu = Command::new("qemu-system-x86_64")
+    let mut qemu = Qemu::find(sh)?
+        .command()
         .args([
             "-accel",
             "tcg,thread=multi",

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
-use nix::unistd::geteuid;
 use xshell::{Shell, cmd};
 
+use super::apt;
 use crate::workspace;
 
 /// A kernel series.
@@ -55,13 +55,7 @@ pub(super) fn fetch(sh: &Shell, line: Line) -> anyhow::Result<PathBuf> {
         }
     }
     // The archive keeps only the newest: an old list names packages that are gone.
-    eprintln!("vm: the package lists are missing or old: apt-get update");
-    let sudo: &[&str] = if geteuid().is_root() {
-        &[]
-    } else {
-        &["sudo", "-n"]
-    };
-    cmd!(sh, "env {sudo...} apt-get update -q").run()?;
+    apt::update(sh)?;
     let package = resolve(sh, line)?;
     let image = image(&cache, &package);
     download(sh, &package, &image)?;
@@ -111,22 +105,9 @@ fn download(sh: &Shell, package: &Package, image: &Path) -> anyhow::Result<()> {
     let mut work = folder.as_os_str().to_owned();
     work.push(".part");
     let work = PathBuf::from(work);
-    sh.remove_path(&work)?;
-    sh.create_dir(&work)?;
     let wanted = format!("{}={}", package.name, package.version);
-    {
-        let _work = sh.push_dir(&work);
-        // As root, apt would drop to a user who may not write into root's cache, and warn.
-        cmd!(
-            sh,
-            "apt-get download -q -o APT::Sandbox::User=root {wanted}"
-        )
-        .run()?;
-    }
-    let deb = sh
-        .read_dir(&work)?
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+    let deb = apt::download(sh, &work, &[wanted])?
+        .pop()
         .context("apt-get left no package")?;
     // The modules, a hundred times the image's size, stay in the package.
     let mut unpack = Command::new("dpkg-deb")
