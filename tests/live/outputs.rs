@@ -1,9 +1,12 @@
 //! What watched code may do to the files that pkgwarden writes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use tests::{Scratch, Turn, Watched, need, require};
+use serde_json::Value;
+use tests::{Scratch, Turn, Watched, need, pkgwarden, require};
 
 #[test]
 fn an_output_that_the_command_replaces_by_a_symlink_does_not_lead_anywhere_else() {
@@ -128,4 +131,46 @@ fn a_token_on_a_command_line_is_in_no_output() {
     ] {
         assert!(!text.contains(secret), "the secret is in {name}\n{seen:?}");
     }
+}
+
+#[test]
+fn alerts_that_nobody_reads_hold_up_neither_the_watch_nor_the_command() {
+    need!(require::live());
+    let _turn = Turn::shared();
+    let scratch = Scratch::new();
+    let report = scratch.out().join("report.json");
+    // A pipe holds a quarter of what is raised about these.
+    let script = "for i in range(45):
+    try: open(f'/nowhere/{i}/.ssh/id_ed25519')
+    except OSError: pass";
+    let (unread, stdout) = std::io::pipe().unwrap();
+    let mut run = Command::new(pkgwarden())
+        .args(["run", "--alerts", "-", "--linger", "0", "--report"])
+        .arg(&report)
+        .args(["--", "python3", "-c", script])
+        .stdout(stdout)
+        .stderr(File::create(scratch.out().join("stderr")).unwrap())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        match run.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            None => {
+                run.kill().unwrap();
+                panic!("it waits for somebody to read");
+            }
+        }
+    };
+    drop(unread);
+    assert!(status.success(), "{status}");
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["alerts"].as_array().map(Vec::len), Some(45));
+    assert_eq!(report["completeness"]["complete"], true, "{report}");
+    let said = fs::read_to_string(scratch.out().join("stderr")).unwrap();
+    assert!(
+        said.contains("records are missing in the file of alerts"),
+        "{said}"
+    );
 }

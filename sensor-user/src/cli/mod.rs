@@ -9,6 +9,7 @@ mod explain;
 mod generate;
 mod launch;
 mod recorded;
+mod recording;
 mod records;
 pub mod replay;
 pub mod rules;

@@ -105,6 +105,11 @@ impl<W: Write> Writer<W> {
         self.out.flush()
     }
 
+    /// What is written to.
+    pub fn get_ref(&self) -> &W {
+        &self.out
+    }
+
     /// What was written to.
     pub fn into_inner(self) -> W {
         self.out

@@ -3,6 +3,7 @@
 
 mod annotation;
 mod journald;
+mod lane;
 mod markdown;
 mod message;
 mod native;
@@ -17,6 +18,7 @@ use std::io;
 
 pub use annotation::Annotations;
 pub use journald::{JOURNAL_SOCKET, branch_message_id};
+pub use lane::Lane;
 pub use markdown::markdown;
 pub use message::{MESSAGE_BYTES, message};
 pub use ndjson::Ndjson;
@@ -57,6 +59,14 @@ pub enum SinkError {
         "no room left for `{output}`: alerts are missing there; make room, the next ones will be written"
     )]
     Full {
+        /// What it was opened as.
+        output: String,
+    },
+    /// More waits than may.
+    #[error(
+        "`{output}` takes nothing: its reader or disk is too slow, and alerts are missing there"
+    )]
+    Slow {
         /// What it was opened as.
         output: String,
     },

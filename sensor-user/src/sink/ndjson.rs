@@ -1,21 +1,19 @@
 //! One JSON object a line into a file that was opened, and is held, before the watched command
 //! starts.
 
-use std::fs::File;
 use std::io::{self, Write};
+use std::time::Duration;
 
-use super::{Record, SinkError};
+use super::{Lane, Record, SinkError};
 use crate::alert::escape;
 
 /// A file, pipe or terminal that gets whole lines.
 #[derive(Debug)]
-pub struct Ndjson<W = File> {
+pub struct Ndjson<W = Lane> {
     out: W,
     output: String,
     lost: u64,
     told: bool,
-    /// The last line was cut off by a failed write.
-    torn: bool,
 }
 
 impl<W: Write> Ndjson<W> {
@@ -27,24 +25,21 @@ impl<W: Write> Ndjson<W> {
             output: escape::terminal(&output.into()),
             lost: 0,
             told: false,
-            torn: false,
         }
     }
 
-    /// Writes one line. The first failure is given back, to be reported; later ones are counted
-    /// in [`Self::lost`] until the output is replaced.
+    /// Writes one line. The first failure is given back, to be reported; later ones are only counted
+    /// until a line is written again.
     #[must_use = "the first failure must be reported"]
     pub fn write(&mut self, record: Record<'_>) -> Option<SinkError> {
-        let mut line = Vec::new();
-        // Ends what a full disk cut off, so that only that one line is unreadable.
-        if self.torn {
-            line.push(b'\n');
-        }
-        line.extend_from_slice(record.json().as_bytes());
-        line.push(b'\n');
-        match self.write_line(&line) {
+        let mut line = record.json();
+        line.push('\n');
+        let written = self
+            .out
+            .write_all(line.as_bytes())
+            .and_then(|()| self.out.flush());
+        match written {
             Ok(()) => {
-                self.torn = false;
                 self.told = false;
                 None
             }
@@ -59,38 +54,29 @@ impl<W: Write> Ndjson<W> {
     pub fn reopen(&mut self, out: W) {
         self.out = out;
         self.told = false;
-        self.torn = false;
-    }
-
-    /// Records that could not be written.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
-    /// One write(2) as long as the kernel takes it all, which for a line on a file it does unless
-    /// the disk is full.
-    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
-        let mut rest = line;
-        while !rest.is_empty() {
-            match self.out.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    rest = &rest[n..];
-                    self.torn = !rest.is_empty();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.out.flush()
     }
 
     fn explain(&self, source: io::Error) -> SinkError {
         let output = self.output.clone();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SinkError::Full { output },
+            io::ErrorKind::WouldBlock => SinkError::Slow { output },
             _ => SinkError::Write { output, source },
         }
+    }
+}
+
+impl Ndjson<Lane> {
+    /// Returns when a line that was taken could not be written, and none after it. Can be cancelled.
+    pub async fn failed(&mut self) -> SinkError {
+        let error = self.out.failed().await;
+        self.told = true;
+        self.explain(error)
+    }
+
+    /// Gives what waits so much time to be written. How many lines are missing there.
+    pub async fn close(self, patience: Duration) -> u64 {
+        self.lost + self.out.settle(patience).await + self.out.lost()
     }
 }
 
@@ -102,23 +88,14 @@ mod tests {
     use crate::alert::sample;
     use crate::alert::schema::Alert;
 
-    /// Takes so many bytes, then is full.
-    struct Disk {
-        written: Vec<u8>,
-        room: usize,
-        writes: usize,
-    }
+    /// Every write of its own.
+    #[derive(Default)]
+    struct Writes(Vec<Vec<u8>>);
 
-    impl Write for Disk {
+    impl Write for Writes {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.writes += 1;
-            let taken = bytes.len().min(self.room);
-            if taken == 0 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            self.room -= taken;
-            self.written.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
+            self.0.push(bytes.to_vec());
+            Ok(bytes.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -126,22 +103,20 @@ mod tests {
         }
     }
 
-    fn disk(room: usize) -> Ndjson<Disk> {
-        let disk = Disk {
-            written: vec![],
-            room,
-            writes: 0,
+    fn written(alert: &Alert) -> Vec<u8> {
+        let mut sink = Ndjson::new(Writes::default(), "alerts.ndjson");
+        assert!(sink.write(Record::Alert(alert)).is_none());
+        let [line] = &sink.out.0[..] else {
+            panic!("{} writes", sink.out.0.len());
         };
-        Ndjson::new(disk, "alerts.ndjson")
+        line.clone()
     }
 
     #[test]
     fn a_line_is_one_write_and_one_alert() {
         let alert = sample::postinstall();
-        let mut sink = disk(usize::MAX);
-        assert!(sink.write(Record::Alert(&alert)).is_none());
-        assert_eq!(sink.out.writes, 1);
-        let line = sink.out.written.strip_suffix(b"\n").unwrap();
+        let line = written(&alert);
+        let line = line.strip_suffix(b"\n").unwrap();
         assert!(!line.contains(&b'\n'));
         assert_eq!(serde_json::from_slice::<Alert>(line).unwrap(), alert);
     }
@@ -157,19 +132,37 @@ mod tests {
              be written"
         );
         assert!(sink.write(Record::Health(&sample::health())).is_none());
-        assert_eq!(sink.lost(), 2);
+        assert_eq!(sink.lost, 2);
     }
 
-    #[test]
-    fn a_line_cut_by_a_full_disk_does_not_spoil_the_next() {
-        let mut sink = disk(100);
-        assert!(sink.write(Record::Health(&sample::health())).is_some());
-        sink.out.room = usize::MAX;
+    #[tokio::test]
+    async fn what_a_lane_could_not_write_is_reported_once_and_counted() {
+        let file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let mut sink = Ndjson::new(Lane::start(file, 1 << 20).unwrap(), "/dev/full");
         assert!(sink.write(Record::Health(&sample::health())).is_none());
-        let written = String::from_utf8(sink.out.written).unwrap();
-        let lines: Vec<&str> = written.lines().collect();
-        assert_eq!(lines.len(), 2);
-        assert!(serde_json::from_str::<crate::health::Health>(lines[1]).is_ok());
+        assert!(matches!(sink.failed().await, SinkError::Full { .. }));
+        assert!(sink.write(Record::Health(&sample::health())).is_none());
+        assert_eq!(sink.close(Duration::from_secs(10)).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_pipe_that_nobody_reads_holds_nobody_up() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let mut sink = Ndjson::new(Lane::start(writer, 1 << 18).unwrap(), "-");
+        let alert = sample::postinstall();
+        let mut told = Vec::new();
+        for _ in 0..400 {
+            told.extend(sink.write(Record::Alert(&alert)));
+        }
+        let [error] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!(
+            error.to_string(),
+            "`-` takes nothing: its reader or disk is too slow, and alerts are missing there"
+        );
+        let missing = sink.close(Duration::from_millis(20)).await;
+        assert!((100..400).contains(&missing), "{missing}");
     }
 
     #[test]
@@ -187,9 +180,7 @@ mod tests {
     fn a_hostile_argument_reaches_the_line_only_as_an_escape() {
         let mut alert = sample::postinstall();
         alert.process.args = vec!["##[error]x\n::error::y \u{9b}2J \u{202e}".into()];
-        let mut sink = disk(usize::MAX);
-        assert!(sink.write(Record::Alert(&alert)).is_none());
-        let line = String::from_utf8(sink.out.written).unwrap();
+        let line = String::from_utf8(written(&alert)).unwrap();
         assert!(
             line.contains(r"#\u0023[error]x\n::error::y \u009b2J \u202e"),
             "{line}"

@@ -1,8 +1,7 @@
 //! From a batch of events to what is raised: enrich, record, ask the core, hand on.
 
 use std::fs::File;
-use std::io::BufWriter;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
@@ -10,18 +9,22 @@ use super::clock::WallClock;
 use super::outputs::Outputs;
 use super::say;
 use crate::alert::schema::Host;
+use crate::cli::recording::Recording;
 use crate::cli::run::source::Batch;
 use crate::core::{Core, Finding};
 use crate::detect::Level;
 use crate::edge::{Edge, boottime, host};
-use crate::event::{Body, Counters, Event, Start, capture};
-use crate::health::metrics::Metrics;
+use crate::event::{Body, Counters, Event, Start};
+use crate::health::metrics::{Metrics, OutboxFigures};
 use crate::health::{Code, Health};
+
+/// For the capture, at the end.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The daemon's way from events to findings.
 pub(super) struct Flow {
     pub(super) edge: Edge,
-    capture: Option<capture::Writer<BufWriter<File>>>,
+    recording: Recording,
     pub(super) core: Core,
     pub(super) outputs: Outputs,
     pub(super) metrics: Metrics,
@@ -38,7 +41,7 @@ impl Flow {
         metrics.hooks(&start.hooks);
         let mut flow = Self {
             edge: Edge::default(),
-            capture: None,
+            recording: Recording::default(),
             core,
             outputs,
             metrics,
@@ -47,9 +50,9 @@ impl Flow {
             edge_told: false,
         };
         if let Some(file) = record {
-            match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
-                Ok(writer) => flow.capture = Some(writer),
-                Err(error) => flow.not_recording(&error),
+            match Recording::to(file) {
+                Ok(recording) => flow.recording = recording,
+                Err(ended) => flow.failing(ended.to_string()),
             }
         }
         flow.own(Body::Start(Box::new(start)));
@@ -105,10 +108,8 @@ impl Flow {
     }
 
     fn take(&mut self, event: Event) {
-        if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.write(&event)
-        {
-            self.not_recording(&error);
+        if let Err(ended) = self.recording.write(&event) {
+            self.failing(ended.to_string());
         }
         for finding in self.core.handle(&event) {
             match finding {
@@ -162,20 +163,20 @@ impl Flow {
         self.flush();
     }
 
-    /// Puts what was recorded so far on disk.
     fn flush(&mut self) {
-        if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.flush()
-        {
-            self.not_recording(&error);
+        if let Err(ended) = self.recording.flush() {
+            self.failing(ended.to_string());
         }
     }
 
-    fn not_recording(&mut self, error: &dyn std::fmt::Display) {
-        self.capture = None;
-        self.failing(format!(
-            "the capture can't be written: {error}; it ends here, the watch goes on"
-        ));
+    /// Gives what waits for the outputs and the capture some time. As [`Outputs::close`].
+    pub(super) async fn close(&mut self) -> (OutboxFigures, u64) {
+        let recording = std::mem::take(&mut self.recording).close(PATIENCE);
+        let (closed, recorded) = tokio::join!(self.outputs.close(), recording);
+        if let Err(ended) = recorded {
+            say::error(&ended.to_string());
+        }
+        closed
     }
 }
 

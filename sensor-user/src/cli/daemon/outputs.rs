@@ -16,14 +16,14 @@ use crate::control::Followers;
 use crate::detect::Level;
 use crate::health::Health;
 use crate::health::metrics::OutboxFigures;
-use crate::sink::{Ndjson, Notice, Outbox, OutboxLimits, Record, SinkError};
+use crate::sink::{Lane, Ndjson, Notice, Outbox, OutboxLimits, Record, SinkError};
 use crate::state::{Entry, Query, Record as Kept};
 
 /// What journald does not take at the end goes to disk after so long.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A file, or standard output.
-type Out = Box<dyn Write>;
+/// What may wait for the file of alerts.
+const WAITING: usize = 16 << 20;
 
 /// All outputs.
 pub(super) struct Outputs {
@@ -62,11 +62,11 @@ pub(super) struct Wanted {
 /// `--alerts`.
 struct AlertsFile {
     path: PathBuf,
-    sink: Ndjson<Out>,
+    sink: Ndjson,
 }
 
 impl AlertsFile {
-    fn new(path: PathBuf, out: Out) -> Self {
+    fn new(path: PathBuf, out: Lane) -> Self {
         Self {
             sink: Ndjson::new(out, path.to_string_lossy()),
             path,
@@ -74,18 +74,21 @@ impl AlertsFile {
     }
 }
 
-fn out(path: &Path) -> Result<Out, OutputError> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
-    }
-    // Added to: what an earlier daemon wrote stays.
-    Ok(Box::new(output::create(path, Manner::Append)?))
+/// A file, or standard output.
+fn out(path: &Path) -> Result<Lane, OpenError> {
+    let out: Box<dyn Write + Send> = if path == Path::new("-") {
+        Box::new(io::stdout())
+    } else {
+        // Added to: what an earlier daemon wrote stays.
+        Box::new(output::create(path, Manner::Append)?)
+    };
+    Lane::start(out, WAITING).map_err(OpenError::Thread)
 }
 
 /// Outputs that were opened and are not used yet.
 pub(super) struct Anew {
     min_level: Level,
-    file: Option<(PathBuf, Out)>,
+    file: Option<(PathBuf, Lane)>,
     with_journald: bool,
     /// Where there was none.
     journald: Option<Outbox>,
@@ -97,6 +100,8 @@ pub(super) enum News {
     Journal,
     /// To be heard.
     Store(Said),
+    /// The file of alerts is not written.
+    File(SinkError),
 }
 
 /// Why an output can't be had.
@@ -106,6 +111,8 @@ pub(super) enum OpenError {
     File(#[from] OutputError),
     #[error("no socket can be made to reach journald: {0}")]
     Journal(io::Error),
+    #[error("no thread can be started to write alerts: {0}")]
+    Thread(io::Error),
 }
 
 impl Outputs {
@@ -216,8 +223,8 @@ impl Outputs {
         self.file.as_mut().and_then(|file| file.sink.write(record))
     }
 
-    /// Until journald may take what waits, or there is something to say of the store. Can be
-    /// cancelled.
+    /// Until journald may take what waits, or there is something to say of the store or the file. Can
+    /// be cancelled.
     pub(super) async fn next(&mut self) -> News {
         let ready = async {
             match &mut self.journald {
@@ -225,8 +232,15 @@ impl Outputs {
                 None => std::future::pending().await,
             }
         };
+        let failed = async {
+            match &mut self.file {
+                Some(file) => file.sink.failed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             said = self.keeper.said() => News::Store(said),
+            error = failed => News::File(error),
             () = ready => News::Journal,
         }
     }
@@ -247,12 +261,17 @@ impl Outputs {
             .unwrap_or_default()
     }
 
-    /// Sends and writes what waits.
-    pub(super) async fn close_journald(&mut self) -> OutboxFigures {
-        match self.journald.take() {
+    /// Sends and writes what waits. What journald got, and how many lines the file lacks.
+    pub(super) async fn close(&mut self) -> (OutboxFigures, u64) {
+        let journald = async |journald: Option<Outbox>| match journald {
             Some(journald) => journald.close(PATIENCE).await,
             None => OutboxFigures::default(),
-        }
+        };
+        let file = async |file: Option<AlertsFile>| match file {
+            Some(file) => file.sink.close(PATIENCE).await,
+            None => 0,
+        };
+        tokio::join!(journald(self.journald.take()), file(self.file.take()))
     }
 }
 

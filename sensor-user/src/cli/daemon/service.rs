@@ -98,6 +98,7 @@ impl Service {
                 },
                 news = self.flow.outputs.next() => match news {
                     News::Journal => self.turn(),
+                    News::File(error) => self.flow.failing(error.to_string()),
                     News::Store(said) if said.failing => self.flow.failing(said.text),
                     News::Store(said) => {
                         say::info(&said.text);
@@ -206,8 +207,13 @@ impl Service {
         if let Some(control) = self.control.take() {
             control.stop();
         }
-        let left = self.flow.outputs.close_journald().await;
-        let lost: u64 = left.dropped.values().sum();
+        let (journald, missing) = self.flow.close().await;
+        if missing > 0 {
+            say::error(&format!(
+                "{missing} records are missing in the file of alerts"
+            ));
+        }
+        let lost: u64 = journald.dropped.values().sum();
         if lost > 0 {
             say::error(&format!(
                 "{lost} records could not be sent to journald nor kept for it"

@@ -148,7 +148,9 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
     let config = tuning.config(rules.watch_set());
     let mut sinks = Sinks::to_stderr(watching.min_level);
     if let Some(path) = &watching.alerts {
-        sinks.add_alerts(files.alerts, &path.to_string_lossy());
+        sinks
+            .add_alerts(files.alerts, &path.to_string_lossy())
+            .map_err(SetupError::Runtime)?;
     }
     if watching.journald == Some(true) {
         let outbox = Outbox::open(Path::new(JOURNAL_SOCKET), None, OutboxLimits::default());
@@ -205,8 +207,10 @@ fn prepare_and_run(args: RunArgs) -> Result<u8, SetupError> {
             }
             Err(error) => Err(CourseError::Source(error)),
         };
-        pipeline.sinks.close_journald().await;
-        Ok(closing.close(ended, &mut pipeline))
+        pipeline.sinks.close().await;
+        let status = closing.close(ended, &mut pipeline);
+        pipeline.close_recording().await;
+        Ok(status)
     });
     // A read of a watched file may still hang; it is not waited for.
     runtime.shutdown_background();

@@ -1,22 +1,26 @@
 //! From a batch of events to what is raised: enrich, record, ask the core, hand on.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::sinks::{Sinks, say_line};
 use super::source::Batch;
 use crate::alert::report::Report;
+use crate::cli::recording::{Ended, Recording};
 use crate::core::{Core, Finding};
 use crate::edge::{Edge, boottime, host};
-use crate::event::{Body, Event, ProcessKey, capture};
+use crate::event::{Body, Event, ProcessKey};
 use crate::health::{Code, Health};
+
+/// How long a capture's disk is waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One run's way from events to findings.
 pub(crate) struct Pipeline {
     edge: Edge,
-    capture: Option<capture::Writer<BufWriter<File>>>,
+    recording: Recording,
     core: Core,
     pub(crate) sinks: Sinks,
     only: Option<(ProcessKey, u64)>,
@@ -30,7 +34,7 @@ impl Pipeline {
     pub(crate) fn new(core: Core, sinks: Sinks) -> Self {
         Self {
             edge: Edge::default(),
-            capture: None,
+            recording: Recording::default(),
             core,
             sinks,
             only: None,
@@ -41,9 +45,9 @@ impl Pipeline {
 
     /// Records everything to this file.
     pub(crate) fn record_to(&mut self, file: File) {
-        match capture::Writer::new(BufWriter::with_capacity(1 << 18, file)) {
-            Ok(writer) => self.capture = Some(writer),
-            Err(error) => self.not_recording(&error),
+        match Recording::to(file) {
+            Ok(recording) => self.recording = recording,
+            Err(ended) => not_recording(&ended),
         }
     }
 
@@ -102,10 +106,8 @@ impl Pipeline {
     }
 
     fn take(&mut self, event: Event) {
-        if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.write(&event)
-        {
-            self.not_recording(&error);
+        if let Err(ended) = self.recording.write(&event) {
+            not_recording(&ended);
         }
         for finding in self.core.handle(&event) {
             match finding {
@@ -117,20 +119,19 @@ impl Pipeline {
         }
     }
 
-    /// Puts what was recorded so far on disk.
+    /// Hands on what was recorded so far.
     pub(crate) fn flush(&mut self) {
-        if let Some(capture) = &mut self.capture
-            && let Err(error) = capture.flush()
-        {
-            self.not_recording(&error);
+        if let Err(ended) = self.recording.flush() {
+            not_recording(&ended);
         }
     }
 
-    fn not_recording(&mut self, error: &dyn std::fmt::Display) {
-        self.capture = None;
-        say_line(Some(format!(
-            "pkgwarden: the capture can't be written: {error}; it ends here, the watch goes on"
-        )));
+    /// Waits until the capture is written: it is worth nothing in part.
+    pub(crate) async fn close_recording(&mut self) {
+        let recording = std::mem::take(&mut self.recording);
+        if let Err(ended) = recording.close(PATIENCE).await {
+            not_recording(&ended);
+        }
     }
 
     /// Something that makes the run incomplete.
@@ -150,6 +151,10 @@ impl Pipeline {
         }
         report
     }
+}
+
+fn not_recording(ended: &Ended) {
+    say_line(Some(format!("pkgwarden: {ended}")));
 }
 
 fn own(time: u64, body: Body) -> Event {

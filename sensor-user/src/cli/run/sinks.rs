@@ -7,9 +7,12 @@ use std::time::Duration;
 use crate::alert::schema::Alert;
 use crate::detect::Level;
 use crate::health::Health;
-use crate::sink::{Annotations, Ndjson, Notice, Outbox, Record, SinkError, Style, Text};
+use crate::sink::{Annotations, Lane, Ndjson, Notice, Outbox, Record, SinkError, Style, Text};
 
-/// How long journald is waited for at the end.
+/// What may wait for the file of alerts.
+const WAITING: usize = 16 << 20;
+
+/// How long outputs are waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Alerts kept for the summary; the report counts all.
@@ -19,7 +22,7 @@ const KEPT: usize = 1_000;
 pub(crate) struct Sinks {
     min_level: Level,
     text: Option<Text<Stderr>>,
-    alerts: Option<Ndjson<Box<dyn Write>>>,
+    alerts: Option<Ndjson>,
     journald: Option<Outbox>,
     annotations: Option<Annotations>,
     kept: Vec<Alert>,
@@ -52,12 +55,14 @@ impl Sinks {
         }
     }
 
-    pub(crate) fn add_alerts(&mut self, file: Option<File>, name: &str) {
-        let out: Box<dyn Write> = match file {
+    /// Without a file, to standard output.
+    pub(crate) fn add_alerts(&mut self, file: Option<File>, name: &str) -> io::Result<()> {
+        let out: Box<dyn Write + Send> = match file {
             Some(file) => Box::new(file),
             None => Box::new(io::stdout()),
         };
-        self.alerts = Some(Ndjson::new(out, name));
+        self.alerts = Some(Ndjson::new(Lane::start(out, WAITING)?, name));
+        Ok(())
     }
 
     pub(crate) fn add_journald(&mut self, journald: Outbox) {
@@ -106,12 +111,25 @@ impl Sinks {
         }
     }
 
-    /// Until journald may take what waits. Can be cancelled.
+    /// Until journald may take what waits, or the file of alerts was not written. Can be cancelled.
     pub(crate) async fn ready(&mut self) {
-        match &mut self.journald {
-            Some(journald) => journald.ready().await,
-            None => std::future::pending().await,
-        }
+        let ready = async {
+            match &mut self.journald {
+                Some(journald) => journald.ready().await,
+                None => std::future::pending().await,
+            }
+        };
+        let failed = async {
+            match &mut self.alerts {
+                Some(alerts) => alerts.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let error = tokio::select! {
+            () = ready => return,
+            error = failed => error,
+        };
+        self.failed(&error);
     }
 
     /// A slice of what waits for journald; what there is to say about it.
@@ -123,14 +141,27 @@ impl Sinks {
         journald.notices()
     }
 
-    /// Sends what waits for journald, for a moment: a run has no state folder to leave it in.
-    pub(crate) async fn close_journald(&mut self) {
-        let Some(journald) = self.journald.take() else {
-            return;
+    /// Gives what waits some time: a run has no state folder to leave it in.
+    pub(crate) async fn close(&mut self) {
+        let file = async |alerts: Option<Ndjson>| match alerts {
+            Some(alerts) => alerts.close(PATIENCE).await,
+            None => 0,
         };
-        let figures = journald.close(PATIENCE).await;
-        let lost: u64 = figures.dropped.values().sum();
-        if lost > 0 && self.text.is_some() {
+        let journald = async |journald: Option<Outbox>| match journald {
+            Some(journald) => journald.close(PATIENCE).await.dropped.values().sum(),
+            None => 0,
+        };
+        let (missing, lost): (u64, u64) =
+            tokio::join!(file(self.alerts.take()), journald(self.journald.take()));
+        if self.text.is_none() {
+            return;
+        }
+        if missing > 0 {
+            say_line(Some(format!(
+                "pkgwarden: {missing} records are missing in the file of alerts"
+            )));
+        }
+        if lost > 0 {
             say_line(Some(format!(
                 "pkgwarden: {lost} records could not be sent to journald: is systemd-journald running?"
             )));
