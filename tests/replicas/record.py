@@ -19,7 +19,7 @@ import tempfile
 
 REPLICAS = pathlib.Path(__file__).resolve().parent
 RULES = REPLICAS.parent.parent / "rules"
-ENDINGS = (".import.js", ".import.py", ".setup.py", ".js", ".sh", ".pth")
+ENDINGS = (".import.js", ".import.py", ".setup.py", ".package.json", ".js", ".sh", ".pth")
 OWN = {"stage.sh", "record.py"}
 # 2026-01-01, the day on which every capture says it was made.
 DAY = 1767225600 * 10**9
@@ -55,6 +55,7 @@ def needed_for(events, about):
     while made := [f for f in forks if same(f["child"], family[-1])]:
         family.append(made[0]["actor"])
     line = {(p["pid"], p["start"]) for p in family}
+    told = answered_with(about.get("socket", {}).get("ip"), events)
     target = about.get("open", about.get("place", {})).get("path")
 
     def belongs(event):
@@ -73,7 +74,9 @@ def needed_for(events, about):
             # What is configured tells whether a name would have been seen.
             return about["event"] in ("connect", "dns") and tuple(event["about"].values()) in line
         elif kind == "dns":
-            return about["event"] == "dns" and same(event["actor"], about["actor"])
+            if about["event"] == "connect":
+                return same(event["actor"], about["actor"]) and exchange(event) in told
+            return same(event["actor"], about["actor"]) and not event["dns"]["response"]
         else:
             key, place = event.get("actor"), ""
         if key is None or (key["pid"], key["start"]) not in line:
@@ -86,6 +89,16 @@ def needed_for(events, about):
         return kind == "exec"
 
     return [e for e in events if belongs(e)]
+
+
+def exchange(event):
+    return event["dns"]["cookie"], event["dns"]["id"]
+
+
+def answered_with(ip, events):
+    """The questions, with their answers, that told this address."""
+    answers = (e for e in events if e["event"] == "dns" and e["dns"]["response"])
+    return {exchange(e) for e in answers if ip and f'"{ip}"' in json.dumps(e["dns"])}
 
 
 def shift(value, by):
@@ -187,7 +200,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="pkgwarden-replicas-", dir="/var/tmp") as name:
         folder = pathlib.Path(name)
         pkgwarden = shutil.copy(sys.argv[1], folder / "pkgwarden")
-        shutil.copy(REPLICAS / "stage.sh", folder)
+        for part in (REPLICAS / "stage.sh", REPLICAS.parent / "acts" / "dns_message.py"):
+            shutil.copy(part, folder)
         for replica in replicas:
             if wanted and slug(replica) not in wanted:
                 continue

@@ -18,11 +18,17 @@ done
 mkdir /run/upper /run/work
 mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
 echo 'runner:!:20000::::::' >/etc/shadow
-# A resolver where nobody answers: questions are seen all the same.
 rm -f /etc/resolv.conf /etc/hosts
 echo 'nameserver 10.0.0.7' >/etc/resolv.conf
 echo '127.0.0.1 localhost' >/etc/hosts
 echo 'hosts: files dns' >/etc/nsswitch.conf
+# Every name has the address of the world outside, where nobody listens; so npm must not look for news of
+# itself, or that address would be its registry's.
+(cd "$(dirname "$0")" && exec /usr/bin/python3 -B -c 'import dns_message
+dns_message.serve("10.0.0.7", lambda name: "45.33.32.156")') &
+# shellcheck disable=SC2064
+trap "kill $!" EXIT
+until grep -q ' 0700000A:0035 ' /proc/net/udp; do sleep 0.05; done
 mkdir -p /var/spool/cron/crontabs /etc/cron.d /etc/sudoers.d
 
 home=/home/runner project=/home/runner/app
@@ -37,6 +43,11 @@ for secret in .npmrc .netrc .env .aws/credentials .ssh/id_ed25519 .config/solana
     mkdir -p "$(dirname "$secret")"
     echo '# nothing' >"$secret"
 done
+# Another package, which a project and its python have beside the replica.
+mkdir -p pieces $project/lib/site-packages/pieces
+echo '{"name":"pieces","version":"1.0.0"}' >pieces/package.json
+touch pieces/index.js $project/lib/site-packages/pieces/__init__.py
+tar -czf pieces-1.0.0.tgz pieces
 # Tools that need not be installed: the start of one is real, what it does is nothing.
 mkdir -p /opt/tools/bin
 for tool in bun claude crontab docker gh ngrok ss sudo trufflehog wget xmrig; do
@@ -46,7 +57,7 @@ done
 
 watch() {
     # A failing replica is no matter: what it tried is what is recorded.
-    env -i HOME=$home USER=root LANG=C.UTF-8 PATH=/opt/tools/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin \
+    env -i HOME=$home USER=root LANG=C.UTF-8 npm_config_update_notifier=false PATH=/opt/tools/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin \
         "$pkgwarden" run --min-level informational --linger 0 --record "$capture" --alerts "$alerts" -- "$@" || true
 }
 
@@ -90,6 +101,14 @@ PYTHON
     watch /usr/bin/python3 -m pip install --user --break-system-packages --no-index \
         --disable-pip-version-check ../replica-1.0.0-py3-none-any.whl
     ;;
+*.package.json)
+    # Of a package that the project installs.
+    cp "$replica" package/package.json
+    tar -czf replica-1.0.0.tgz package
+    echo '{"name":"app","version":"1.0.0"}' >$project/package.json
+    cd $project
+    watch npm install --no-audit --no-fund --fetch-retries=0 ../replica-1.0.0.tgz
+    ;;
 *.js | *.sh)
     file=install.${replica##*.}
     runner=node
@@ -97,7 +116,7 @@ PYTHON
     cp "$replica" package/$file
     echo '{"name":"replica","version":"1.0.0","scripts":{"postinstall":"'$runner $file'"}}' >package/package.json
     tar -czf replica-1.0.0.tgz package
-    echo '{"name":"app","version":"1.0.0"}' >$project/package.json
+    echo '{"name":"app","version":"1.0.0","dependencies":{"pieces":"file:../pieces-1.0.0.tgz"}}' >$project/package.json
     cd $project
     watch npm install --offline --no-audit --no-fund ../replica-1.0.0.tgz
     ;;

@@ -5,7 +5,7 @@ use super::{Header, wire};
 
 /// Operations, in watch entries and in [`Open`].
 pub const READ: u32 = 1;
-/// Opened for writing.
+/// Opened for writing. In watch entries: of a file that was there before.
 pub const WRITE: u32 = 2;
 /// Made by this open (`FMODE_CREATED`).
 pub const CREATE: u32 = 4;

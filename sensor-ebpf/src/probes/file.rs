@@ -94,7 +94,14 @@ fn open_succeeded(entry: *mut Lineage, descriptor: u32) -> Option<()> {
             let length = scratch::bounded(size_of::<Module>() as u32 + walk.length);
             record::emit(Ring::Event, kind::MODULE, record.cast(), length);
         }
-        if (walk.wanted | component::any()) & operations == 0 {
+        // A new file is no change of one that was there: what an install unpacks by the thousand is
+        // only for entries that ask for it.
+        let asked = if operations & CREATE != 0 {
+            CREATE
+        } else {
+            operations
+        };
+        if (walk.wanted | component::any()) & asked == 0 {
             record::filtered(kind::OPEN);
             return Some(());
         }

@@ -38,7 +38,7 @@ pub struct NearMiss {
     pub at: String,
     /// What stands there; left out where it differs with each recording.
     pub from: Option<Json>,
-    /// With which the rule must be silent.
+    /// With which the rule must be silent; null: nothing.
     pub to: Json,
 }
 
@@ -90,12 +90,26 @@ impl NearMiss {
             return Err(format!("{at} is {value}"));
         }
         *value = to.clone();
+        if to.is_null() {
+            take_away(&mut lines, event, at);
+        }
         let event = |line| serde_json::from_value(line).map_err(|error| error.to_string());
         let changed: Vec<Event> = lines.into_iter().map(event).collect::<Result<_, _>>()?;
         match events.iter().zip(&changed).filter(|(a, b)| a != b).count() {
             1 => Ok(changed),
             differ => Err(format!("{differ} events differ")),
         }
+    }
+}
+
+/// Takes what stands there out of the last event of that kind.
+fn take_away(lines: &mut [Json], event: &str, at: &str) {
+    let last = lines.iter_mut().rfind(|line| line["event"] == *event);
+    let Some((folder, name)) = at.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Json::Object(values)) = last.and_then(|line| line.pointer_mut(folder)) {
+        values.remove(name);
     }
 }
 
@@ -222,6 +236,7 @@ impl Reader<'_> {
             Data::Bool(flag) => Some(Json::from(*flag)),
             Data::Integer(number) => Some(Json::from(*number)),
             Data::Text(text) => Some(Json::from(text.as_str())),
+            Data::Null if key == "to" => Some(Json::Null),
             _ => None,
         };
         let near = (text("event"), text("at"), value("to"));

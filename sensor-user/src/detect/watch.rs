@@ -62,7 +62,7 @@ pub(super) fn union(entries: impl IntoIterator<Item = WatchEntry>) -> WatchSet {
     }
 }
 
-/// `file_event` covers three acts; a rule whose every selection asks for one is fed only that.
+/// `file_event` covers several acts; a rule whose every selection asks for one is fed only that.
 fn file_operations(detections: &Detections) -> Operations {
     let all = Operations::WRITE | Operations::CREATE | Operations::METADATA;
     let wanted = |detection: &Detection| {
@@ -77,7 +77,7 @@ fn file_operations(detections: &Detections) -> Operations {
             operations |= match plain(value)?.to_ascii_lowercase().as_str() {
                 "create" => Operations::CREATE,
                 "write" => Operations::WRITE,
-                "chmod" => Operations::METADATA,
+                "chmod" | "rename" | "link" | "symlink" => Operations::METADATA,
                 _ => return None,
             };
         }

@@ -12,7 +12,7 @@ bitflags! {
     pub struct Operations: u32 {
         /// Opened for reading.
         const READ = 1;
-        /// Opened for writing.
+        /// Opened for writing. In an entry: of a file that was there before.
         const WRITE = 2;
         /// Did not exist and was made by this open.
         const CREATE = 4;

@@ -20,7 +20,7 @@ pub struct Image {
     pub script: Option<Rc<str>>,
     pub args: Vec<Text>,
     pub args_truncated: bool,
-    /// `args` joined by spaces, for matching.
+    /// `args` joined by spaces, for matching; see [`joined`].
     pub command_line: Rc<str>,
     pub working_directory: Text,
     /// The same, for matching.
@@ -46,6 +46,21 @@ fn asked_for(exec: &Exec) -> Option<Rc<str>> {
         relative => format!("{}/{relative}", exec.working_directory.to_str_lossy()),
     };
     (asked.as_bytes() != exec.executable.path.as_bytes()).then(|| asked.into())
+}
+
+/// A command line as rules see it. What a program is called is the caller's choice: under the name
+/// `node /usr/bin/npm` any script would look like npm. So a blank in the first word is `\ `.
+fn joined(words: &[&str]) -> Rc<str> {
+    let Some((name, rest)) = words.split_first() else {
+        return "".into();
+    };
+    let name = name.split(char::is_whitespace).collect::<Vec<_>>();
+    let mut line = name.join("\\ ");
+    for word in rest {
+        line.push(' ');
+        line.push_str(word);
+    }
+    line.into()
 }
 
 /// Whether a program is a package manager.
@@ -100,7 +115,7 @@ impl Image {
         Self {
             invocation: installer::recognise(&path, &words),
             interpreter: installer::interpreter(installer::basename(&path)),
-            command_line: words.join(" ").into(),
+            command_line: joined(&words),
             script,
             executable: exec.executable.path.clone(),
             args: exec.args.clone(),
@@ -124,8 +139,9 @@ impl Image {
         }
         let args = memory::head_and_tail(&self.args, most);
         let words: Vec<_> = args.iter().map(Text::to_str_lossy).collect();
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         Some(Self {
-            command_line: words.join(" ").into(),
+            command_line: joined(&words),
             args_truncated: true,
             share: self.share.another(memory::cost(&args)),
             args,
@@ -293,4 +309,17 @@ fn rebuild(nodes: &[&Rc<Node>], end: Option<Rc<Node>>) -> Rc<Node> {
         .fold(Rc::new(last.with_above(end)), |above, node| {
             Rc::new(node.with_above(Some(above)))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn a_program_can_not_be_called_a_command_line() {
+        let called = joined(&["node /usr/bin/npm", "steal.js", "a b"]);
+        assert_eq!(&*called, r"node\ /usr/bin/npm steal.js a b");
+        assert_eq!(&*joined(&["sh", "-c", "a b"]), "sh -c a b");
+        assert_eq!(&*joined(&[]), "");
+    }
 }

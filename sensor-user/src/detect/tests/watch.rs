@@ -100,6 +100,11 @@ fn categories_and_their_operations() {
         operations("file_event", &narrowed),
         Operations::CREATE | Operations::METADATA
     );
+    let narrowed = format!("{path}\n    FileOperation: [write, rename, link, symlink]");
+    assert_eq!(
+        operations("file_event", &narrowed),
+        Operations::WRITE | Operations::METADATA
+    );
     assert!(
         watch_set("process_creation", "Image: /a")
             .entries

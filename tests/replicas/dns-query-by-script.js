@@ -1,0 +1,1 @@
+require("dns").resolve4("www.replica.example", () => {});

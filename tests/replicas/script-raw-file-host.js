@@ -1,0 +1,1 @@
+require("http").get("http://raw.replica.example/x").on("error", () => {});
