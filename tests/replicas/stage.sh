@@ -90,6 +90,13 @@ PYTHON
     watch /usr/bin/python3 -m pip install --user --break-system-packages --no-index \
         --disable-pip-version-check ../replica-1.0.0-py3-none-any.whl
     ;;
+*.step.sh)
+    # A step of a CI job: the child of a shell with a worker's name.
+    mkdir -p actions-runner/bin
+    cp /bin/bash actions-runner/bin/Runner.Worker
+    cp "$replica" step.sh
+    cd $project && watch $home/actions-runner/bin/Runner.Worker -c "bash $home/step.sh; :"
+    ;;
 *.js | *.sh)
     file=install.${replica##*.}
     runner=node
