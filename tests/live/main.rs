@@ -14,6 +14,7 @@
 //! - [`verbs`]: the verbs beside `run`.
 //! - [`daemon`], [`daemon_restart`]: what systemd starts.
 //! - [`daemon_run`]: `run` without privileges, for which the daemon watches.
+//! - [`steps`]: steps of CI jobs.
 //! - [`daemon_store`]: the daemon's disk full, read-only, damaged.
 //! - [`allow`]: alerts that the user silences.
 //! - [`registries`]: where packages may be fetched from.
@@ -52,5 +53,6 @@ mod rules;
 mod seeds;
 mod signal;
 mod signals;
+mod steps;
 mod verbs;
 mod ways_out;

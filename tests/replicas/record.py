@@ -19,7 +19,9 @@ import tempfile
 
 REPLICAS = pathlib.Path(__file__).resolve().parent
 RULES = REPLICAS.parent.parent / "rules"
-ENDINGS = (".import.js", ".import.py", ".setup.py", ".package.json", ".js", ".sh", ".pth")
+ENDINGS = (
+    ".step.sh", ".import.js", ".import.py", ".setup.py", ".package.json", ".js", ".sh", ".pth",
+)
 OWN = {"stage.sh", "record.py"}
 # 2026-01-01, the day on which every capture says it was made.
 DAY = 1767225600 * 10**9

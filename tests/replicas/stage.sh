@@ -109,6 +109,13 @@ PYTHON
     cd $project
     watch npm install --no-audit --no-fund --fetch-retries=0 ../replica-1.0.0.tgz
     ;;
+*.step.sh)
+    # A step of a CI job: the child of a shell with a worker's name.
+    mkdir -p actions-runner/bin
+    cp /bin/bash actions-runner/bin/Runner.Worker
+    cp "$replica" step.sh
+    cd $project && watch $home/actions-runner/bin/Runner.Worker -c "bash $home/step.sh; :"
+    ;;
 *.js | *.sh)
     file=install.${replica##*.}
     runner=node

@@ -56,6 +56,11 @@ struct Match<'m> {
 }
 
 impl Chains {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// How many matches of a session were left out.
     pub(super) fn dropped(&self, session: ProcessKey) -> u64 {
         self.sessions
@@ -160,7 +165,7 @@ impl Core {
         }
         let of = Match {
             session: moment.session(),
-            root: moment.actor.root,
+            root: moment.process.root,
             time: moment.time,
             subject,
         };

@@ -187,9 +187,11 @@ impl Core {
                 actor,
                 exec,
                 parent,
+                step,
                 ..
             } => {
-                let process = self.lineage.found(actor, exec, *parent, time).clone();
+                let found = self.lineage.found(actor, exec, *parent, *step, time);
+                let process = found.clone();
                 self.entered(&process, time);
                 self.open_session(actor, &event.body, time, &mut findings);
                 self.sessions
@@ -290,6 +292,7 @@ impl Core {
             container: self.containers.get(&actor.cgroup).cloned(),
             user: self.users.get(&actor.uid).cloned(),
             peer: self.other_end(&act.object, &process, time),
+            target: self.opened_process(&act.object),
             shape: None,
             time,
         };
@@ -342,6 +345,12 @@ impl Core {
         let alive = self.lineage.alive(self.start.root);
         self.tally
             .report(alive, self.host_clock(), &self.users, completeness)
+    }
+
+    /// The CI step that a process is part of, where the step is a session of its own.
+    pub fn step_of(&self, process: event::ProcessKey) -> Option<event::ProcessKey> {
+        let process = self.lineage.get(process)?;
+        (process.root != process.lineage).then_some(process.root)
     }
 
     /// How many rules there are.

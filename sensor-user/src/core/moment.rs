@@ -9,6 +9,8 @@ use crate::event::{Actor, ProcessKey, Start};
 use crate::lineage::Process;
 use crate::names::Shape;
 
+use super::Core;
+use super::act::Object;
 use super::peer::Peer;
 
 /// The circumstances of one act.
@@ -20,13 +22,15 @@ pub(super) struct Moment<'m> {
     pub(super) user: Option<Rc<str>>,
     /// Whom the act is with.
     pub(super) peer: Peer,
+    /// What the process runs whose files in /proc are opened.
+    pub(super) target: Option<Rc<str>>,
     /// How a question looks.
     pub(super) shape: Option<Shape>,
     pub(super) time: u64,
 }
 
 impl Moment<'_> {
-    /// The session an alert belongs to: the install, otherwise the whole lineage.
+    /// The session an alert belongs to: the install, otherwise the CI step, otherwise the whole lineage.
     pub(super) fn session(&self) -> ProcessKey {
         let install = self.process.context.install.as_ref();
         install.map_or(self.process.root, |install| install.root)
@@ -37,6 +41,21 @@ impl Moment<'_> {
             name: self.user.as_deref().map(str::to_owned),
             id: self.actor.uid,
         }
+    }
+}
+
+impl Core {
+    /// What the process runs whose files in /proc an act is on: of watched ones, by the number that it has
+    /// on the host.
+    pub(super) fn opened_process(&self, object: &Object<'_>) -> Option<Rc<str>> {
+        let Object::File(file) = object else {
+            return None;
+        };
+        let below = file.place.path.as_bytes().strip_prefix(b"/proc/")?;
+        let number = below.split(|&byte| byte == b'/').next()?;
+        let pid = std::str::from_utf8(number).ok()?.parse().ok()?;
+        let image = self.lineage.by_pid(pid)?.image()?;
+        Some(Rc::clone(&image.path))
     }
 }
 

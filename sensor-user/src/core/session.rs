@@ -24,7 +24,7 @@ pub(super) struct Sessions {
     most: usize,
 }
 
-/// A lineage, or an install in it.
+/// A lineage, a CI step in it, or an install in either.
 #[derive(Debug, Default)]
 pub(super) struct Session {
     root: Option<ProcessKey>,
@@ -61,7 +61,7 @@ struct Raised {
 /// How a session begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Beginning {
-    /// The lineage was running before it was watched,
+    /// The lineage, or the CI step, was running before it was watched,
     pub(super) late: bool,
     /// and so was the install.
     pub(super) install_late: bool,
@@ -122,6 +122,11 @@ impl Sessions {
             });
         }
         began
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 
     pub(super) fn get(&self, key: ProcessKey) -> Option<&Session> {
@@ -229,17 +234,17 @@ impl Core {
             && self.start.root != Some(actor.root)
             && self.lineage.get(actor.root).is_none();
         let forks_missed = self.lineage.forks_missed();
-        let install = self.lineage.get(actor.process).and_then(|process| {
-            let install = process.context.install.as_ref()?;
-            Some(install.root)
-        });
+        let process = self.lineage.get(actor.process);
+        // The worker above a step may have run since long before: that is no matter of the step's.
+        let root = process.map_or(actor.root, |process| process.root);
+        let install = process.and_then(|process| Some(process.context.install.as_ref()?.root));
         let began = self.sessions.open(
-            actor.root,
+            root,
             install,
             &self.counters_before,
             forks_missed,
             Beginning {
-                late,
+                late: late || (found && root != actor.root),
                 install_late: found && install == Some(actor.process),
                 resumed,
             },

@@ -49,7 +49,7 @@ fields! {
     DestinationResolved, DestinationTrusted, SocketPath, SourceIp, SourcePort,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
-    AccessOutcome, SourceFilename, PackageFile,
+    AccessOutcome, TargetImage, SourceFilename, PackageFile,
     // dns_query
     QueryName, QueryResults, QueryType, QueryLength, QueryLabels, QueryLongNames, QueryTexts,
 }
@@ -87,7 +87,7 @@ impl Field {
                 matches!(category, FileRename | FileDelete)
             }
             Field::FileOperation | Field::FileMode | Field::FileExecutable => category == FileEvent,
-            Field::FileName | Field::AccessOutcome => category == FileAccess,
+            Field::FileName | Field::AccessOutcome | Field::TargetImage => category == FileAccess,
             Field::InsidePackage | Field::InsideProject => matches!(
                 category,
                 ProcessCreation | FileEvent | FileAccess | FileRename | FileDelete

@@ -39,6 +39,7 @@ mod tests {
             "/root/.vscode-server/cli/servers/Stable-0f1e/server/node"
         ));
         assert!(owns("/opt/actions-runner/externals/node20/bin/node"));
+        assert!(owns("/srv/ci/externals/node20_alpine/bin/node"));
         assert!(!owns("/usr/bin/node"));
         assert!(!owns("/home/a/p/node_modules/node/bin/node"));
     }

@@ -8,6 +8,7 @@ use crate::event::{Exec, ProcessKey, Text};
 
 use super::installer::{self, Interpreter, Invocation};
 use super::memory::{self, Budget, Share};
+use super::workers;
 
 /// One program as it was started. Shared by every process that is a fork copy of it.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Image {
     /// The package manager it is, if it is one.
     pub invocation: Option<Invocation>,
     pub interpreter: Option<Interpreter>,
+    /// It is a CI worker, by its name.
+    pub worker: bool,
     /// What makes it load code of somebody else's choice.
     pub loading: Loading,
     share: Share,
@@ -66,6 +69,11 @@ fn joined(words: &[&str]) -> Rc<str> {
 /// Whether a program is a package manager.
 pub(crate) fn is_manager(exec: &Exec) -> bool {
     invocation(exec).is_some()
+}
+
+/// Whether what a program makes is a step of a CI job.
+pub(crate) fn is_worker(exec: &Exec) -> bool {
+    workers::owns(&exec.executable.path.to_str_lossy())
 }
 
 /// The package manager that a program is, if it is one.
@@ -115,6 +123,7 @@ impl Image {
         Self {
             invocation: installer::recognise(&path, &words),
             interpreter: installer::interpreter(installer::basename(&path)),
+            worker: workers::owns(&path),
             command_line: joined(&words),
             script,
             executable: exec.executable.path.clone(),

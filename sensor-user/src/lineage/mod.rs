@@ -8,9 +8,13 @@ mod editors;
 mod image;
 mod installer;
 mod memory;
+mod place;
 mod scope;
 mod verbs;
+mod workers;
 
+#[cfg(test)]
+mod step_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,11 +26,14 @@ use foldhash::HashMap;
 use crate::attribution;
 use crate::event::{Actor, Exec, Manifest, ProcessKey, Text};
 
+use place::{Place, Roots};
+
 pub use image::{Image, Loading, NEAREST, Node};
-pub(crate) use image::{invocation, is_manager};
+pub(crate) use image::{invocation, is_manager, is_worker};
 pub use installer::{Interpreter, Invocation, Manager};
 pub(crate) use scope::join;
 pub use scope::{Context, InstallSession};
+pub use workers::names as worker_names;
 
 /// An ended process stays known for late events, but not longer than this,
 const REMEMBERED: u64 = 10_000_000_000;
@@ -42,8 +49,10 @@ pub struct Process {
     pub node: Rc<Node>,
     /// What it is part of.
     pub context: Rc<Context>,
-    /// Where its lineage began.
+    /// Where its session begins if it is in no install: its CI step, otherwise its lineage.
     pub root: ProcessKey,
+    /// Where its lineage began, as the kernel's own set has it.
+    pub lineage: ProcessKey,
     /// Changes whenever `node` or `context` does; unique over all processes.
     pub stamp: u64,
     /// Its fork was not seen.
@@ -62,14 +71,15 @@ impl Process {
     pub fn image(&self) -> Option<&Rc<Image>> {
         self.node.image.as_ref()
     }
-}
 
-/// Where a lineage began.
-#[derive(Debug)]
-struct Root {
-    node: Rc<Node>,
-    context: Rc<Context>,
-    members: usize,
+    fn place(&self) -> Place {
+        Place {
+            node: Rc::clone(&self.node),
+            context: Rc::clone(&self.context),
+            root: self.root,
+            lineage: self.lineage,
+        }
+    }
 }
 
 /// All processes of all watched lineages.
@@ -78,7 +88,7 @@ pub struct Lineage {
     processes: HashMap<ProcessKey, Process>,
     /// The newest process of each pid.
     current: HashMap<u32, u64>,
-    roots: HashMap<ProcessKey, Root>,
+    roots: Roots,
     ended: VecDeque<(ProcessKey, u64)>,
     stamps: u64,
     /// Processes below a root that were seen acting though their fork never was.
@@ -90,25 +100,27 @@ impl Lineage {
     /// A process was made.
     pub fn fork(&mut self, actor: &Actor, child: ProcessKey, time: u64) {
         let parent = self.acting(actor, time).clone();
-        let context = Rc::clone(&parent.context);
+        let place = parent.place().below(child);
         match self.processes.get_mut(&child) {
-            None => {
-                let node = parent.node.fork(child);
-                self.insert(child, node, context, parent.root, false, time);
-            }
+            None => self.insert(child, place, false, time),
             // It was seen acting before its fork was: it takes the place it belongs to.
             Some(early) if early.adopted => {
                 early.adopted = false;
                 self.forks_missed -= 1;
-                let node = parent.node.fork(child);
                 early.node = match early.node.image.clone() {
-                    Some(image) if early.node.started => node.exec(image),
-                    _ => node,
+                    Some(image) if early.node.started => place.node.exec(image),
+                    _ => place.node,
                 };
-                if early.context.install.is_none() && context.install.is_some() {
-                    early.context = context;
+                if early.context.install.is_none() && place.context.install.is_some() {
+                    early.context = place.context;
+                } else if place.context.ci_step && !early.context.ci_step {
+                    Rc::make_mut(&mut early.context).ci_step = true;
                 }
                 early.stamp = next(&mut self.stamps);
+                let before = early.place();
+                early.root = place.root;
+                self.roots.join(child, &early.place());
+                self.roots.leave(&before);
             }
             Some(_) => {}
         }
@@ -137,22 +149,30 @@ impl Lineage {
     }
 
     /// A process that ran before the watch began: nothing is missing of what was seen of it since.
+    /// `step` is the CI step that an earlier sensor saw it in.
     pub fn found(
         &mut self,
         actor: &Actor,
         exec: &Exec,
         parent: Option<ProcessKey>,
+        step: Option<ProcessKey>,
         time: u64,
     ) -> &Process {
         if !self.processes.contains_key(&actor.process) {
             let parent = parent
                 .and_then(|key| self.processes.get(&key))
-                .filter(|parent| parent.root == actor.root);
-            let (node, context) = match parent {
-                Some(parent) => (parent.node.fork(actor.process), Rc::clone(&parent.context)),
-                None => (Node::root(actor.process, None), Rc::default()),
+                .filter(|parent| parent.lineage == actor.root);
+            let mut place = match parent {
+                Some(parent) => parent.place().below(actor.process),
+                None => Place::first(actor.process, actor.root),
             };
-            self.insert(actor.process, node, context, actor.root, false, time);
+            if let Some(step) = step
+                && !place.context.ci_step
+            {
+                Rc::make_mut(&mut place.context).ci_step = true;
+                place.root = step;
+            }
+            self.insert(actor.process, place, false, time);
         }
         self.exec(actor, exec, time)
     }
@@ -173,11 +193,8 @@ impl Lineage {
 
     /// A process that is found later without its fork is placed below what the root is now.
     fn renew_root(&mut self, process: ProcessKey) {
-        if let (Some(root), Some(found)) =
-            (self.roots.get_mut(&process), self.processes.get(&process))
-        {
-            root.node = Rc::clone(&found.node);
-            root.context = Rc::clone(&found.context);
+        if let Some(found) = self.processes.get(&process) {
+            self.roots.renew(found);
         }
     }
 
@@ -224,12 +241,18 @@ impl Lineage {
         self.processes.get(&key)
     }
 
-    /// Processes of one lineage, or of all, that have not ended, by pid.
+    /// The newest process with this pid, which may have ended.
+    pub fn by_pid(&self, pid: u32) -> Option<&Process> {
+        let start = *self.current.get(&pid)?;
+        self.processes.get(&ProcessKey { pid, start })
+    }
+
+    /// Processes of one lineage, with all steps in it, or of all, that have not ended, by pid.
     pub fn alive(&self, root: Option<ProcessKey>) -> Vec<&Process> {
         let mut alive: Vec<_> = self
             .processes
             .values()
-            .filter(|process| !process.ended && root.is_none_or(|root| process.root == root))
+            .filter(|process| !process.ended && root.is_none_or(|root| process.lineage == root))
             .collect();
         alive.sort_by_key(|process| process.node.key);
         alive
@@ -248,9 +271,9 @@ impl Lineage {
         self.forks_missed
     }
 
-    /// Whether any process of this lineage is still known.
+    /// Whether any process of this lineage or CI step is still known.
     pub fn has_root(&self, root: ProcessKey) -> bool {
-        self.roots.contains_key(&root)
+        self.roots.are_known(root)
     }
 
     fn known(&mut self, actor: &Actor, time: u64) -> &mut Process {
@@ -273,37 +296,18 @@ impl Lineage {
                 })
             })
             .and_then(|key| self.processes.get(&key))
-            .filter(|parent| parent.root == actor.root && parent.node.key != actor.process);
-        let place = parent
-            .map(|parent| (&parent.node, &parent.context))
-            .or_else(|| {
-                let root = self.roots.get(&actor.root)?;
-                Some((&root.node, &root.context))
-            });
-        let (node, context) = match place {
-            // The root itself, of which children were seen before.
-            Some((node, context)) if node.key == actor.process => {
-                (Rc::clone(node), Rc::clone(context))
-            }
-            Some((node, context)) => (node.fork(actor.process), Rc::clone(context)),
-            None if actor.process == actor.root => (Node::root(actor.root, None), Rc::default()),
-            None => {
-                let root = Node::root(actor.root, None);
-                (root.fork(actor.process), Rc::default())
-            }
+            .filter(|parent| parent.lineage == actor.root && parent.node.key != actor.process);
+        let above = parent.map(Process::place);
+        let above = above.unwrap_or_else(|| self.roots.place(actor.root));
+        let place = match above.node.key == actor.process {
+            // The root itself, of which children may have been seen before.
+            true => above,
+            false => above.below(actor.process),
         };
-        self.insert(actor.process, node, context, actor.root, true, time);
+        self.insert(actor.process, place, true, time);
     }
 
-    fn insert(
-        &mut self,
-        key: ProcessKey,
-        node: Rc<Node>,
-        context: Rc<Context>,
-        root: ProcessKey,
-        adopted: bool,
-        time: u64,
-    ) {
+    fn insert(&mut self, key: ProcessKey, place: Place, adopted: bool, time: u64) {
         // The end of the pid's earlier process was missed.
         let earlier = self.current.get(&key.pid).copied();
         if let Some(start) = earlier.filter(|&start| start < key.start) {
@@ -322,21 +326,14 @@ impl Lineage {
         } else {
             self.current.insert(key.pid, key.start);
         }
-        let adopted = adopted && key != root;
-        let entry = self.roots.entry(root).or_insert_with(|| Root {
-            node: match key == root {
-                true => Rc::clone(&node),
-                false => Node::root(root, None),
-            },
-            context: Rc::clone(&context),
-            members: 0,
-        });
-        entry.members += 1;
+        let adopted = adopted && key != place.lineage;
+        self.roots.join(key, &place);
         self.forks_missed += u64::from(adopted);
         let process = Process {
-            node,
-            context,
-            root,
+            node: place.node,
+            context: place.context,
+            root: place.root,
+            lineage: place.lineage,
             stamp: next(&mut self.stamps),
             adopted,
             ended,
@@ -381,12 +378,7 @@ impl Lineage {
         if self.current.get(&key.pid) == Some(&key.start) {
             self.current.remove(&key.pid);
         }
-        if let Some(root) = self.roots.get_mut(&process.root) {
-            root.members -= 1;
-            if root.members == 0 {
-                self.roots.remove(&process.root);
-            }
-        }
+        self.roots.leave(&process.place());
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Nothing a process does later takes it out: no `env -i`, chdir, setsid, double fork or dead
 //! parent. An exec can only add: a package manager's install verb starts an install session where
-//! there is none, a node or python starts the runtime scope.
+//! there is none, a node or python starts the runtime scope. So can the fork of a CI worker: what it
+//! makes is a step.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -40,6 +41,8 @@ pub struct Context {
     pub install: Option<Rc<InstallSession>>,
     /// Library code runs here.
     pub runtime: bool,
+    /// A CI worker made this, or something above it.
+    pub ci_step: bool,
     /// The folder of the project: of the install, otherwise of the outermost manager command.
     pub project: Option<Rc<str>>,
     /// Whose code this is. Shared by all processes it was copied to, since a manifest is read a
@@ -54,7 +57,8 @@ pub struct Context {
 impl Context {
     /// Adds what starting this program adds.
     pub(super) fn enter(&mut self, actor: &Actor, image: &Image, time: u64) {
-        if self.loading.is_none() {
+        // What a step does before any package's code runs is its author's choice too.
+        if self.loading.is_none() || (self.ci_step && self.is_nobodys()) {
             self.loading = Some(Rc::new(image.loading.clone()));
         }
         if let Some(invocation) = &image.invocation {
@@ -129,6 +133,20 @@ impl Context {
         }
     }
 
+    /// A CI worker made this process. Called at fork.
+    pub(super) fn enter_step(&mut self) {
+        self.ci_step = true;
+        if self.is_nobodys() {
+            // Of the worker, not of the job.
+            self.loading = None;
+        }
+    }
+
+    /// No install, no library and no package manager is above: nobody's code but the user's own.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.install.is_none() && !self.runtime && self.package.is_none() && self.project.is_none()
+    }
+
     /// Whether a path lies in the project. An install that was started in a home folder or another
     /// place of many things makes no project of it: a start-up file would lie inside.
     pub fn in_project(&self, path: &str) -> bool {
@@ -141,17 +159,22 @@ impl Context {
     pub fn scopes(&self) -> Vec<Scope> {
         let install = self.install.is_some().then_some(Scope::Install);
         let runtime = self.runtime.then_some(Scope::Runtime);
-        install.into_iter().chain(runtime).collect()
+        let ci_step = self.ci_step.then_some(Scope::CiStep);
+        install.into_iter().chain(runtime).chain(ci_step).collect()
     }
 
-    /// As rules see them: `|install|`, `|install|runtime|`.
+    /// As rules see them: `|install|`, `|install|ci_step|`.
     pub fn scope(&self) -> Option<&'static str> {
-        match (self.install.is_some(), self.runtime) {
-            (true, true) => Some("|install|runtime|"),
-            (true, false) => Some("|install|"),
-            (false, true) => Some("|runtime|"),
-            (false, false) => None,
-        }
+        Some(match (self.install.is_some(), self.runtime, self.ci_step) {
+            (true, true, true) => "|install|runtime|ci_step|",
+            (true, true, false) => "|install|runtime|",
+            (true, false, true) => "|install|ci_step|",
+            (true, false, false) => "|install|",
+            (false, true, true) => "|runtime|ci_step|",
+            (false, true, false) => "|runtime|",
+            (false, false, true) => "|ci_step|",
+            (false, false, false) => return None,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ const NAME: &str = "open-sessions";
 /// The format that this version writes and reads.
 const FORMAT: &str = "pkgwarden.open-sessions/1";
 
-/// A report may be long, and a full lineage set is 65,536 members of 70 bytes.
+/// A report may be long, and a full lineage set is 65,536 members of at most 110 bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
 /// Written often, and read once: by the next daemon of the same boot.
@@ -41,6 +41,9 @@ pub struct Member {
     pub process: ProcessKey,
     /// Where its lineage began.
     pub root: ProcessKey,
+    /// Where its CI step began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<ProcessKey>,
 }
 
 /// A session that has not ended.

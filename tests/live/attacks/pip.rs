@@ -255,15 +255,19 @@ pub(super) const WORKER_MEMORY: Attack = Attack {
     acts: &[
         unseen(
             "`pgrep -f Runner.Worker` by the step's shell",
-            "a step that starts no node, python or package manager is not watched code",
+            "honest steps look for processes too",
         ),
         act(
             "base64 piped to `sudo python3`, which reads /proc/PID/mem of the worker",
-            &[("process-memory", "high")],
+            &[
+                ("process-memory", "high"),
+                ("ci-worker-memory", "critical"),
+                ("step-process-memory-tools", "high"),
+            ],
         ),
         unseen(
             "prints it to the log in base64 twice, and posts it by curl",
-            "again the step's shell",
+            "every step prints, and many send",
         ),
     ],
 };
@@ -281,9 +285,12 @@ fn memory_of_the_ci_worker() {
         ("GITHUB_REPOSITORY", "x/y"),
         ("GITHUB_JOB", "build"),
     ];
-    let seen = stage.watch(&["bash", &step], &job);
+    let steps = format!("bash {step}; :");
+    let seen = stage.watch(&[&stage.worker(), "-c", &steps], &job);
     for alert in &seen.alerts {
         assert_eq!(alert.text("/ci/job"), "build", "{alert:?}");
+        let scope = alert.at("/scope").as_array().unwrap();
+        assert!(scope.contains(&"ci_step".into()), "{alert:?}");
     }
     WORKER_MEMORY.check(&seen);
 }

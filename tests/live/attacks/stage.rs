@@ -260,6 +260,14 @@ impl Stage {
         format!("{HOME}/package/{replica}")
     }
 
+    /// A shell with the name of a CI worker: what it starts are steps.
+    pub(super) fn worker(&self) -> String {
+        let folder = self.scratch.home().join("actions-runner/bin");
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy("/bin/bash", folder.join("Runner.Worker")).unwrap();
+        format!("{HOME}/actions-runner/bin/Runner.Worker")
+    }
+
     /// Writes a file of the project.
     pub(super) fn write(&self, name: &str, text: &str) {
         self.scratch.write(name, text);

@@ -64,7 +64,14 @@ impl Service {
             Call::Stored(answer) => self.flow.outputs.keeper.when_written(answer),
             Call::Alive(answer) => {
                 let members = self.sensor.members();
-                let living: Vec<Living> = members.into_iter().map(living).collect();
+                let own = members.into_iter().map(living);
+                // To a run that is part of a lineage its command is the root.
+                let living: Vec<Living> = own
+                    .flat_map(|own| {
+                        let commands = self.runs.commands_of(own.process);
+                        std::iter::once(own).chain(commands.map(move |root| Living { root, ..own }))
+                    })
+                    .collect();
                 let _ = answer.send(Ok(Arc::new(living)));
             }
             Call::Query { query, answer } => {

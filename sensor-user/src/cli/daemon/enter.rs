@@ -1,4 +1,6 @@
-//! Which executables begin a lineage: a list, as data.
+//! Which executables begin a lineage: a list, as data, and the CI workers of `lineage/workers.list`.
+
+use crate::lineage::worker_names;
 
 /// Names, one a line.
 const LIST: &str = include_str!("enter.list");
@@ -9,6 +11,7 @@ pub(crate) fn names() -> Vec<String> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .flat_map(written_out)
+        .chain(worker_names().map(str::to_owned))
         .collect()
 }
 
@@ -47,6 +50,7 @@ mod tests {
             "python3.14td",
             "pypy3.10",
             "uv",
+            "Runner.Worker",
         ] {
             assert!(names.iter().any(|known| known == name), "{name}");
         }

@@ -11,7 +11,7 @@ use crate::alert::report::Report;
 use crate::alert::schema::ProcessShort;
 use crate::edge::boottime;
 use crate::event::{Actor, Body, Event, Exec, Place, ProcessKey, Text};
-use crate::state::{Folder, OpenSession, Snapshot, Trouble};
+use crate::state::{Folder, Member, OpenSession, Snapshot, Trouble};
 
 /// What to go on with.
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub(super) struct Earlier {
     pub(super) since: Option<i64>,
     /// It ran since this boot: nothing of an earlier one lives.
     this_boot: bool,
-    /// Members and the roots of their lineages.
-    pub(super) members: HashMap<ProcessKey, ProcessKey>,
+    /// Members, with the roots of their lineages and steps.
+    pub(super) members: HashMap<ProcessKey, Member>,
     sessions: Vec<OpenSession>,
 }
 
@@ -39,9 +39,7 @@ impl Earlier {
         Ok(Self {
             since: Some(snapshot.written_at),
             this_boot,
-            members: members
-                .map(|member| (member.process, member.root))
-                .collect(),
+            members: members.map(|member| (member.process, *member)).collect(),
             sessions: snapshot.sessions,
         })
     }
@@ -105,6 +103,7 @@ fn command(report: &Report) -> Vec<Text> {
 pub(super) struct Gone {
     installer: ProcessKey,
     root: ProcessKey,
+    step: Option<ProcessKey>,
     uid: u32,
     report: Report,
     /// Those that go on.
@@ -128,7 +127,8 @@ impl Going {
             .find_map(|process| earlier.members.get(process));
         self.gone.push(Gone {
             installer,
-            root: root.copied().unwrap_or(installer),
+            root: root.map_or(installer, |member| member.root),
+            step: root.and_then(|member| member.step),
             uid: install.user.id,
             report: session.report.clone(),
             left: alive.to_vec(),
@@ -164,6 +164,7 @@ impl Gone {
             }),
             parent: None,
             resumed: true,
+            step: self.step,
         })
     }
 
@@ -227,10 +228,15 @@ mod tests {
             })
             .collect();
         let process = |pid, start| ProcessKey { pid, start };
+        let member = Member {
+            process: process(11, 2),
+            root: process(9, 1),
+            step: Some(process(9, 2)),
+        };
         Earlier {
             since: Some(1),
             this_boot: true,
-            members: [(process(11, 2), process(9, 1))].into(),
+            members: [(process(11, 2), member)].into(),
             sessions: vec![OpenSession {
                 owner: 1000,
                 report,
@@ -252,10 +258,17 @@ mod tests {
         let (going, over) = earlier(&["b-10-1", "b-11-2"]).part(&[left].into());
         assert!(over.is_empty());
         assert_eq!(going.above(left), Some(ProcessKey { pid: 10, start: 1 }));
-        let Body::Found { actor, resumed, .. } = going.gone[0].found().body else {
+        let Body::Found {
+            actor,
+            resumed,
+            step,
+            ..
+        } = going.gone[0].found().body
+        else {
             panic!("an installer is found");
         };
         assert_eq!((actor.root.pid, resumed), (9, true));
+        assert_eq!(step, Some(ProcessKey { pid: 9, start: 2 }));
     }
 
     #[test]

@@ -81,6 +81,7 @@ impl Service {
                 .map(|member| Member {
                     process: member.process,
                     root: member.root,
+                    step: self.flow.core.step_of(member.process),
                 })
                 .collect(),
             sessions: sessions

@@ -11,6 +11,7 @@ use super::resume::Going;
 use crate::edge::{boottime, executable_name};
 use crate::event::{Actor, Body, Event, Exec, Place, ProcessKey, Text};
 use crate::kernel::{Member, Running, Sensor, SensorError};
+use crate::state::Member as Earlier;
 
 /// Looks at all processes; more only for a host that makes them faster than they can be counted.
 const LOOKS: usize = 8;
@@ -19,8 +20,8 @@ const LOOKS: usize = 8;
 pub(super) struct Scan<'a> {
     /// Names of executables that begin a lineage.
     pub(super) names: &'a [String],
-    /// Members of the lineage set of an earlier daemon, and the roots of their lineages.
-    pub(super) earlier: &'a HashMap<ProcessKey, ProcessKey>,
+    /// Members of the lineage set of an earlier daemon.
+    pub(super) earlier: &'a HashMap<ProcessKey, Earlier>,
     /// Sessions that go on.
     pub(super) going: &'a Going,
 }
@@ -65,7 +66,8 @@ impl Scan<'_> {
                         .contains(&name[..name.len().min(32)])
                         .then_some(process)
                 };
-                let Some(root) = earlier.or(inherited).or_else(enters) else {
+                let before = earlier.map(|earlier| earlier.root);
+                let Some(root) = before.or(inherited).or_else(enters) else {
                     continue;
                 };
                 let time = boottime();
@@ -84,6 +86,7 @@ impl Scan<'_> {
                         false => self.going.above(process),
                     },
                     resumed: earlier.is_some(),
+                    step: earlier.and_then(|earlier| earlier.step),
                     args: self.going.commands.get(&process).cloned(),
                 };
                 flow.found(&told, time).await;
@@ -104,6 +107,7 @@ pub(super) struct Told {
     /// Where it is placed.
     parent: Option<ProcessKey>,
     resumed: bool,
+    step: Option<ProcessKey>,
     /// What an earlier daemon saw it started with.
     args: Option<Vec<Text>>,
 }
@@ -136,6 +140,7 @@ impl Flow {
                 exec: Box::new(exec),
                 parent: told.parent,
                 resumed: told.resumed,
+                step: told.step,
             },
         };
         self.handle(vec![event]).await;

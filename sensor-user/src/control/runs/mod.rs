@@ -2,13 +2,16 @@
 //! believe of its completeness.
 //!
 //! **What a run sees.** An event belongs to the run whose command is at the root of its lineage; the
-//! kernel names that root on every event. Events of processes of other users are withheld from who
+//! kernel names that root on every event. A run that is itself part of a watched lineage (a step of a CI
+//! job, a terminal below an editor's server) gets what descends from its command, as [`inside`] keeps it;
+//! its lineage, and what the daemon makes of it, stay what they were. Events of processes of other users are withheld from who
 //! is not root, and so is what a setuid program does until it starts another one: the caller could not
 //! have traced it either. Withheld events are counted, and the run's report is
 //! incomplete with them.
 //!
 //! What it counts is told in `share`.
 
+mod inside;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use super::call::{Answer, Begin, Call, ClientId, Drain, Living, Offer, Refusal};
 use super::wire::Reply;
 use crate::event::{Counters, Event, ProcessKey};
+use inside::Inside;
 use share::{Batch, Run, missed};
 
 /// Commands of one run; `run` has one.
@@ -44,6 +48,7 @@ pub trait Watcher {
 pub struct Runs {
     runs: HashMap<ClientId, Run>,
     roots: HashMap<ProcessKey, ClientId>,
+    inside: Inside,
     offer: Arc<Offer>,
 }
 
@@ -135,17 +140,17 @@ impl Runs {
             return Err(format!("process {pid} has begun a run already"));
         }
         let baseline = watcher.counters()?;
-        if !watcher.add_carrier(pid)? {
-            return Err(format!(
-                "process {pid} is watched already: what runs under pkgwarden stays in its session"
-            ));
+        let inside = !watcher.add_carrier(pid)?;
+        if inside && watcher.member(pid)?.is_none() {
+            return Err(format!("process {pid} has begun a watch already"));
         }
-        let run = Run::new(
+        let mut run = Run::new(
             begin.peer,
             begin.outbox.clone(),
             begin.watch.clone(),
             baseline,
         );
+        run.inside = inside;
         self.runs.insert(begin.client, run);
         Ok(())
     }
@@ -174,6 +179,18 @@ impl Runs {
         let member = watcher
             .member(pid)?
             .ok_or_else(|| format!("process {pid} did not enter the lineage set"))?;
+        // That it is a child of the run's own process the server has looked at.
+        if run.inside {
+            if let Some(owner) = self.inside.owner(member.process)
+                && owner != client
+            {
+                return Err(format!("process {pid} belongs to another command's tree"));
+            }
+            if self.inside.watch(member.process, client) {
+                run.roots += 1;
+            }
+            return Ok(member.process);
+        }
         if member.process != member.root {
             return Err(format!("process {pid} belongs to another command's tree"));
         }
@@ -192,7 +209,13 @@ impl Runs {
         if let Some(run) = self.runs.remove(&client) {
             watcher.remove_carrier(run.peer.pid);
             self.roots.retain(|_, owner| *owner != client);
+            self.inside.end(client);
         }
+    }
+
+    /// The commands that a watched process belongs to, besides where its lineage began.
+    pub fn commands_of(&self, process: ProcessKey) -> impl Iterator<Item = ProcessKey> {
+        self.inside.commands(process)
     }
 
     /// Gives each run what is its own of a batch, as decoded and before anything is added to it, and
@@ -206,11 +229,15 @@ impl Runs {
             let Some(actor) = event.body.actor() else {
                 continue;
             };
-            let Some(client) = self.roots.get(&actor.root) else {
-                continue;
-            };
-            if let Some(run) = self.runs.get_mut(client) {
+            if let Some(client) = self.roots.get(&actor.root)
+                && let Some(run) = self.runs.get_mut(client)
+            {
                 run.take(event, batches.entry(*client).or_default());
+            }
+            for (client, event) in self.inside.shares(event) {
+                if let Some(run) = self.runs.get_mut(&client) {
+                    run.take(&event, batches.entry(client).or_default());
+                }
             }
         }
         let missed = missed(counters);

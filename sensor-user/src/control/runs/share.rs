@@ -33,6 +33,8 @@ pub(super) struct Run {
     outbox: Outbox,
     /// What its rules need.
     pub(super) watch: WatchSet,
+    /// Its own process is part of a watched lineage.
+    pub(super) inside: bool,
     /// How many commands it has.
     pub(super) roots: usize,
     /// Processes with more rights than the user has.
@@ -61,6 +63,7 @@ impl Run {
             peer,
             outbox,
             watch,
+            inside: false,
             roots: 0,
             raised: HashSet::new(),
             latest: baseline.clone(),

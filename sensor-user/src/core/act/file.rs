@@ -143,6 +143,7 @@ impl FileAct<'_> {
         }
         match category {
             Category::FileAccess => {
+                subject.set(Field::TargetImage, moment.target.clone());
                 subject.set(Field::FileName, Some(path));
                 let outcome = self.errno.map(|_| self.outcome());
                 subject.set(Field::AccessOutcome, outcome);

@@ -104,6 +104,7 @@ fn found(stage: &mut Stage, process: ProcessKey, args: &[&str], resumed: bool) {
         exec: Box::new(exec),
         parent: None,
         resumed,
+        step: None,
     });
 }
 

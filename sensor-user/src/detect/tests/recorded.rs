@@ -56,7 +56,11 @@ fn wrong_with(rules: &Rc<RuleSet>, rule: &Rule, path: &Path, is_chain: bool) -> 
         return Some("the rule is silent on its recording".to_owned());
     };
     let name = alert.package.as_ref().map(|p| p.name.as_str());
-    let expected = (!BY_THE_MANAGER.contains(&slug(rule))).then_some("replica");
+    // What the step of a CI job does is no package's.
+    let nobodys = ["step-", "ci-worker-"]
+        .iter()
+        .any(|of| slug(rule).starts_with(of));
+    let expected = (!nobodys && !BY_THE_MANAGER.contains(&slug(rule))).then_some("replica");
     // A chain's branch is that of the link that ends it.
     let branch = if is_chain {
         alert.detection_branch

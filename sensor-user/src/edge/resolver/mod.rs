@@ -17,7 +17,7 @@ use nix::fcntl::OFlag;
 
 use super::process::{Held, View, Views, path, read_regular, resolve};
 use crate::event::{Body, Event, Exec, ProcessKey, Registry, Resolver, Text};
-use crate::lineage::{Invocation, invocation};
+use crate::lineage::{Invocation, invocation, is_worker};
 use crate::names::host_of;
 
 use variables::Variables;
@@ -35,6 +35,8 @@ const SEEN_LIMIT: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     roots: HashSet<ProcessKey>,
+    /// Pids of CI workers.
+    workers: HashSet<u32>,
 }
 
 /// One reading to be done.
@@ -55,18 +57,23 @@ struct Install {
 }
 
 impl Seen {
-    /// What an event calls for: a lineage begins, or an install may.
+    /// What an event calls for: a lineage or a CI step begins, or an install may.
     pub(super) fn asked(&mut self, event: &Event) -> Option<Wanted> {
         let (Body::Exec { actor, exec } | Body::Found { actor, exec, .. }) = &event.body else {
             return None;
         };
-        let begins = actor.process == actor.root && !self.roots.contains(&actor.root);
+        let first = actor.process == actor.root || self.workers.contains(&exec.parent_pid);
+        let begins = first && !self.roots.contains(&actor.process);
         if begins {
             if self.roots.len() >= SEEN_LIMIT {
                 self.roots.clear();
             }
-            self.roots.insert(actor.root);
+            self.roots.insert(actor.process);
         }
+        match is_worker(exec) && self.workers.len() < SEEN_LIMIT {
+            true => self.workers.insert(actor.process.pid),
+            false => self.workers.remove(&actor.process.pid),
+        };
         let install = install(exec);
         (begins || install.is_some()).then_some(Wanted {
             about: actor.process,

@@ -124,6 +124,7 @@ fn a_snapshot_is_the_old_or_the_new_one_and_a_bad_one_is_told() {
         members: vec![Member {
             process: key(2),
             root: key(1),
+            step: Some(key(3)),
         }],
         sessions: vec![OpenSession {
             owner: 1001,

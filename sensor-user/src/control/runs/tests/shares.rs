@@ -29,6 +29,38 @@ fn two_runs_at_once_get_their_own_events_and_no_others() {
 }
 
 #[test]
+fn a_run_in_a_watched_lineage_gets_what_descends_from_its_command_and_no_more() {
+    let mut daemon = Daemon::new();
+    let mut stage = Stage::daemon();
+    let step = stage.lineage();
+    daemon.table.root(step);
+    let mut run = daemon.begin(step.pid, 1000).unwrap();
+    let command = stage.fork(step);
+    let living = Living {
+        process: command,
+        root: step,
+    };
+    daemon.table.entries.insert(command.pid, Some(living));
+    assert_eq!(daemon.watch(&run, command.pid), Ok(command));
+    let before = stage.events.len();
+    let beside = stage.spawn(step, "/usr/bin/id", &["id"], "/", &[]);
+    let child = stage.spawn(command, "/usr/bin/id", &["id"], "/", &[]);
+    let below = stage.spawn(child, "/usr/bin/id", &["id"], "/", &[]);
+    stage.exit(child);
+    stage.spawn(beside, "/usr/bin/id", &["id"], "/", &[]);
+    daemon.deliver(since(&stage, before));
+    let (events, counters) = run.read();
+    assert_eq!(events.len(), 5);
+    let own = |event: &Event| event.body.actor().unwrap().root == command;
+    assert!(events.iter().all(own));
+    assert!(sums_up(&counters.unwrap()));
+    let commands: Vec<_> = daemon.runs.commands_of(below).collect();
+    assert_eq!(commands, [command]);
+    daemon.end(&run);
+    assert_eq!(daemon.runs.commands_of(below).count(), 0);
+}
+
+#[test]
 fn who_has_nothing_to_be_told_is_told_nothing() {
     let mut daemon = Daemon::new();
     let mut stage = Stage::daemon();

@@ -185,6 +185,7 @@ fn a_process_that_ran_before_the_watch_may_remember_names() {
         exec,
         parent: None,
         resumed: false,
+        step: None,
     };
     lookups.read(found, &["10.0.0.2"], &[], &[]);
     assert_eq!(lookups.seen(found).field("DestinationResolved"), "unknown");

@@ -1,0 +1,1 @@
+xmrig -o pool.example:3333

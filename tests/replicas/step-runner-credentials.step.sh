@@ -1,0 +1,1 @@
+cat ~/actions-runner/.credentials >/dev/null
