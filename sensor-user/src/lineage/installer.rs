@@ -193,6 +193,8 @@ fn setuptools_caller(code: &str) -> Option<Invocation> {
 
 /// By the tool's name, whatever runs it.
 fn named(tool: &str, args: &[&str]) -> Option<Invocation> {
+    // npm's package of bun calls the program `bun.exe` on every system.
+    let tool = tool.strip_suffix(".exe").unwrap_or(tool);
     let (manager, grammar) = match tool {
         "npm" => (Manager::Npm, &verbs::NPM),
         "pnpm" => (Manager::Pnpm, &verbs::PNPM),
@@ -313,6 +315,7 @@ mod tests {
             ("node /usr/bin/yarn workspace a add x", "yarn"),
             ("node /usr/bin/corepack pnpm@9 install", "pnpm"),
             ("bun --cwd x add y", "bun"),
+            ("bun.exe add y", "bun"),
             ("uv pip install x", "uv"),
             ("uv --directory x sync", "uv"),
             ("uv tool install x", "uv"),
