@@ -36,7 +36,11 @@ pub(super) fn pnpm_version<'p>(path: &'p str, name: &str) -> Option<&'p str> {
         Some(rest) => rest.strip_prefix('@')?,
         None => &entry[at + 1..],
     };
-    version.split(['_', '(']).next().filter(|v| !v.is_empty())
+    // Of a file, a folder or a repository the entry says where it came from: `a@file+..+a.tgz`.
+    let version = version.split(['_', '(']).next()?;
+    version
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then_some(version)
 }
 
 /// The folder that pip unpacked an sdist into, and the name of what it was asked for:

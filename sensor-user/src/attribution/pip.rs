@@ -1,7 +1,8 @@
 //! Packages that pip and other build frontends build from source.
 //!
-//! A build runs in a python of its own: `…/_in_process.py <hook> …` (PEP 517), formerly
-//! `-c "…<pip-setuptools-caller>…" <command>`, or `setup.py <command>` by hand. Its working directory
+//! A build runs in a python of its own: `…/_in_process.py <hook> …` (PEP 517), uv's
+//! `-c "…import x as backend…"`, formerly `-c "…<pip-setuptools-caller>…" <command>`, or
+//! `setup.py <command>` by hand. Its working directory
 //! names what was asked for when it came from an index; name and version otherwise come from the
 //! manifest, which the edge reads when this process begins.
 
@@ -19,7 +20,9 @@ pub(super) fn build(image: &Image, project: Option<&str>) -> Option<Attribution>
     if image.interpreter != Some(Interpreter::Python) {
         return None;
     }
-    let lifecycle = hook(image).or_else(|| setup_command(image))?;
+    let lifecycle = hook(image)
+        .or_else(|| uv_hook(image))
+        .or_else(|| setup_command(image))?;
     let mut found = Attribution::new(Ecosystem::Pypi);
     found.lifecycle = Some(lifecycle);
     match pip_build(&image.directory) {
@@ -57,6 +60,21 @@ fn hook(image: &Image) -> Option<Rc<str>> {
         return None;
     }
     Some(image.args.get(at + 1)?.to_str_lossy().into())
+}
+
+/// The hook that uv's program calls: it asks the backend whether it has the hook, or calls
+/// `backend.build_wheel(…)`.
+fn uv_hook(image: &Image) -> Option<Rc<str>> {
+    let at = image.args.iter().position(|arg| arg.as_bytes() == b"-c")?;
+    let code = image.args.get(at + 1)?.to_str_lossy();
+    let (_, calls) = code.split_once(" as backend")?;
+    let named = ["getattr(backend, \"", "backend."]
+        .iter()
+        .filter_map(|before| Some(calls.split_once(before)?.1))
+        .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter_map(|mut words| words.next());
+    let mut hooks = named.filter(|name| name.contains("build_"));
+    Some(hooks.next()?.into())
 }
 
 /// The first command given to `setup.py`.

@@ -190,6 +190,21 @@ fn a_build_hook_is_the_package_that_pip_unpacked() {
 }
 
 #[test]
+fn a_build_hook_of_uv_is_the_package_of_its_folder() {
+    let (mut stage, pip) = pip();
+    let code = "import be as backend\n\nname = backend.build_wheel(\"/t\", {}, None)\n";
+    let args = ["python", "-c", code];
+    let child = stage.spawn(pip, "/usr/bin/python3.11", &args, "/u/src", &[]);
+    stage.push(Body::Metadata {
+        about: child,
+        manifest: manifest("/u/src", "foo", "1.0"),
+    });
+    let package = package_of(&stage, child).unwrap().package().unwrap();
+    assert_eq!(package.purl, "pkg:pypi/foo@1.0");
+    assert_eq!(package.lifecycle.as_deref(), Some("build_wheel"));
+}
+
+#[test]
 fn a_manifest_that_names_another_package_is_a_claim() {
     let (mut stage, pip) = pip();
     let directory = format!("/tmp/pip-install-a/evil_{}", "0".repeat(32));

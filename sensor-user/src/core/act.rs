@@ -229,6 +229,8 @@ impl Act<'_> {
                 let resolved = ip.map(|_| Value::Word(peer.resolved.name()));
                 subject.set(Field::DestinationResolved, resolved);
                 subject.set(Field::DestinationTrusted, Some(peer.trusted));
+                let resolver = peer.resolver.then_some(true);
+                subject.set(Field::DestinationIsResolver, resolver);
                 subject.set(Field::SocketPath, socket.path.as_ref().map(lossy));
             }
             // There is no other end yet: what it is bound to is the source, so that no rule takes its

@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) trusted: bool,
     /// `--trust` names it: that silences a whole branch.
     pub(super) expected: bool,
+    /// Who is asked for names, or it is not known who is.
+    pub(super) resolver: bool,
 }
 
 /// Whether a name was looked up for an address.
@@ -95,7 +97,10 @@ impl Core {
             (None, Some(_)) => Some("hosts"),
             (None, None) => None,
         };
+        let resolver = configured.is_none_or(|configured| configured.asks(ip))
+            || self.public_resolvers.holds_address(ip);
         Peer {
+            resolver,
             resolved,
             trusted: may_be_trusted && (expected || registry || listed()),
             expected,
@@ -114,6 +119,7 @@ impl Core {
             expected,
             name: Some(name),
             resolved: Resolved::Unknown,
+            resolver: false,
         }
     }
 

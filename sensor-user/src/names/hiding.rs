@@ -47,6 +47,13 @@ impl FromIterator<&'static str> for PublicResolvers {
     }
 }
 
+impl PublicResolvers {
+    /// Whether one of them is known by this address.
+    pub fn holds_address(&self, ip: IpAddr) -> bool {
+        self.addresses.contains(&ip.to_canonical())
+    }
+}
+
 /// Whether names may be asked for there, unseen. `names` are those of the address. DNS over HTTPS looks
 /// like any other HTTPS: it is spoken with a known public resolver, or with an address that no name
 /// was needed for.
@@ -68,7 +75,7 @@ pub fn may_resolve(socket: &Socket, names: &[Rc<str>], public: &PublicResolvers)
         5353 | 5355 => socket.transport == Transport::Udp,
         443 => {
             names.is_empty()
-                || public.addresses.contains(&ip.to_canonical())
+                || public.holds_address(ip)
                 || names.iter().any(|name| public.names.hold(name))
         }
         _ => false,

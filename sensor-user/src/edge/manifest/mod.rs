@@ -176,6 +176,8 @@ fn kind(exec: &Exec) -> Option<Kind> {
         || exec.args.iter().skip(1).take(4).any(|arg| {
             matches!(arg.basename(), b"setup.py" | b"_in_process.py")
                 || holds(arg.as_bytes(), b"<pip-setuptools-caller>")
+                // uv's program for a hook.
+                || holds(arg.as_bytes(), b" as backend\n")
         });
     building.then_some(Kind::Python)
 }

@@ -1,0 +1,2 @@
+echo '# nothing' >~/w.yml
+mv ~/w.yml ~/app/.github/workflows/x.yml

@@ -1,0 +1,2 @@
+// Leaves its caller's session.
+require("child_process").spawnSync("setsid", ["true"]);

@@ -1,0 +1,1 @@
+require("fs").writeFileSync("/home/runner/app/.github/workflows/x.yml", "# nothing\n");

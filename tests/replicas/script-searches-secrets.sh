@@ -1,0 +1,1 @@
+find ~ -name 'id_rsa*'
