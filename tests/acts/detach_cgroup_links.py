@@ -22,8 +22,12 @@ def bpf(command, number):
 folder = "/proc/%s/fdinfo/" % sys.argv[1]
 detached = 0
 for name in os.listdir(folder):
-    with open(folder + name) as description:
-        lines = dict(line.split(":", 1) for line in description if ":" in line)
+    try:
+        with open(folder + name) as description:
+            lines = dict(line.split(":", 1) for line in description if ":" in line)
+    except FileNotFoundError:
+        # Closed since it was listed.
+        continue
     if lines.get("link_type", "").strip() == "cgroup":
         bpf(LINK_DETACH, bpf(LINK_GET_FD_BY_ID, int(lines["link_id"])))
         detached += 1

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::sync::Notify;
 
 /// Takes what it is given at once, as long as there is room for it to wait.
@@ -56,9 +57,14 @@ impl Lane {
             done: Notify::new(),
         });
         let thread = Arc::clone(&shared);
-        thread::Builder::new()
+        // A thread begins with its maker's mask. Signals are for the loop, which may not have taken them
+        // yet: one that came to this thread would end the process.
+        let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        let started = thread::Builder::new()
             .name("output".to_owned())
-            .spawn(move || work(&thread, out))?;
+            .spawn(move || work(&thread, out));
+        before.thread_set_mask()?;
+        started?;
         Ok(Self(shared))
     }
 
