@@ -10,6 +10,7 @@
 )]
 
 mod accounting;
+mod actor;
 mod argument;
 pub mod capture;
 mod dns;
@@ -26,6 +27,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use accounting::{Count, Counters, Kinds};
+pub use actor::Actor;
 pub use argument::arguments;
 pub use dns::{Dns, DnsAnswer, DnsData, DnsMessage, DnsQuestion, Registry, Resolver};
 pub use read::event as from_line;
@@ -135,6 +137,14 @@ pub enum Body {
         operation: UringOperation,
         place: Option<Place>,
     },
+    /// A file that python runs at each start, put where it looks for them, with code in it; read at the
+    /// edge when its writer had ended.
+    StartupFile {
+        actor: Actor,
+        place: Place,
+        /// What its code is made of, in words of a fixed list: `exec`, `base64`, `long`.
+        code: Vec<String>,
+    },
 
     /// What a package's own manifest says, read at the edge when its code was about to run.
     Metadata {
@@ -166,41 +176,6 @@ pub enum Body {
     End,
 }
 
-impl Body {
-    /// Who did it, where a process did.
-    pub fn actor(&self) -> Option<&Actor> {
-        match self {
-            Body::Fork { actor, .. }
-            | Body::Exec { actor, .. }
-            | Body::Found { actor, .. }
-            | Body::Exit { actor, .. }
-            | Body::ExecFailed { actor, .. }
-            | Body::Connect { actor, .. }
-            | Body::ConnectResult { actor, .. }
-            | Body::Send { actor, .. }
-            | Body::Dns { actor, .. }
-            | Body::Listen { actor, .. }
-            | Body::RawSocket { actor, .. }
-            | Body::Open { actor, .. }
-            | Body::Rename { actor, .. }
-            | Body::Link { actor, .. }
-            | Body::Unlink { actor, .. }
-            | Body::Chmod { actor, .. }
-            | Body::Module { actor, .. }
-            | Body::IoUring { actor, .. } => Some(actor),
-            Body::Metadata { .. }
-            | Body::Container { .. }
-            | Body::Resolver { .. }
-            | Body::Start(_)
-            | Body::Counters(_)
-            | Body::Clock { .. }
-            | Body::Tampered { .. }
-            | Body::CommandEnded { .. }
-            | Body::End => None,
-        }
-    }
-}
-
 /// A process, told apart from a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessKey {
@@ -208,21 +183,6 @@ pub struct ProcessKey {
     pub pid: u32,
     /// `start_boottime` of the group leader, in nanoseconds.
     pub start: u64,
-}
-
-/// The process that acted, as the kernel knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    #[serde(flatten)]
-    pub process: ProcessKey,
-    /// The thread.
-    pub tid: u32,
-    /// Real user id, in the initial user namespace.
-    pub uid: u32,
-    /// Inode of the cgroup v2 folder; 0 where there is none.
-    pub cgroup: u64,
-    /// Where the lineage began; from the kernel's own set, so it holds even if an exec was missed.
-    pub root: ProcessKey,
 }
 
 /// A path and how it is known.

@@ -8,6 +8,7 @@ mod findings;
 mod names;
 mod outcomes;
 mod seed;
+mod startup;
 
 use std::path::Path;
 
