@@ -52,5 +52,6 @@ mod rules;
 mod seeds;
 mod signal;
 mod signals;
+mod startup;
 mod verbs;
 mod ways_out;
