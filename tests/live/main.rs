@@ -53,6 +53,7 @@ mod rules;
 mod seeds;
 mod signal;
 mod signals;
+mod startup;
 mod steps;
 mod verbs;
 mod ways_out;

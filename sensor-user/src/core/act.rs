@@ -14,7 +14,7 @@ use crate::lineage::Image;
 use crate::names::{self, Class};
 
 use super::moment::Moment;
-use file::{FileAct, file, named, opened, source, uring};
+use file::{FileAct, file, named, opened, read, source, uring};
 
 /// One act.
 #[derive(Debug)]
@@ -125,6 +125,7 @@ pub(super) fn acts(body: &Body) -> Vec<Act<'_>> {
                 ..FileAct::new(place, "chmod")
             },
         )],
+        Body::StartupFile { place, code, .. } => vec![read(place, code)],
         Body::IoUring {
             operation,
             place: Some(place),
@@ -151,6 +152,16 @@ fn peer(word: EventWord, socket: &Socket) -> Act<'_> {
 }
 
 impl Act<'_> {
+    /// The field without which no rule is asked about it: every other one was asked before, when the
+    /// question was, or when the file was written.
+    pub(super) fn only_for(&self) -> Option<Field> {
+        match &self.object {
+            Object::Answer(..) => Some(Field::QueryResults),
+            Object::File(file) => file.code.map(|_| Field::FileCode),
+            _ => None,
+        }
+    }
+
     /// What makes two acts of one process the same finding.
     pub(super) fn target(&self, moment: &Moment<'_>) -> String {
         match &self.object {

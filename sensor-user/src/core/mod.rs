@@ -32,7 +32,7 @@ use foldhash::HashMap;
 
 use crate::alert::report::Report;
 use crate::alert::schema::{self, Alert, Container, EventWord};
-use crate::detect::{Field, RuleSet, Subject, lists};
+use crate::detect::{RuleSet, Subject, lists};
 use crate::event::{self, Actor, Body, Counters, Event, Start};
 use crate::health::Health;
 use crate::lineage::Lineage;
@@ -262,7 +262,8 @@ impl Core {
             | Body::Rename { .. }
             | Body::Link { .. }
             | Body::Unlink { .. }
-            | Body::Chmod { .. } => {}
+            | Body::Chmod { .. }
+            | Body::StartupFile { .. } => {}
             Body::End => self.last_words(time, &mut findings),
         }
         if let Some(actor) = event.body.actor() {
@@ -312,9 +313,8 @@ impl Core {
         let rules = Rc::clone(&self.rules);
         let mut findings = Vec::new();
         let mut hits = rules.evaluate(&subject);
-        if matches!(act.object, Object::Answer(..)) {
-            // Every other rule was asked when the question was.
-            hits.retain(|hit| hit.asked(Field::QueryResults));
+        if let Some(field) = act.only_for() {
+            hits.retain(|hit| hit.asked(field));
         }
         self.exempt(act, &moment, &mut hits);
         for hit in hits {

@@ -49,7 +49,7 @@ fields! {
     DestinationResolved, DestinationTrusted, DestinationIsResolver, SocketPath, SourceIp, SourcePort,
     // file_event, file_access, file_rename, file_delete
     TargetFilename, FileOperation, FileMode, FileExecutable, InsidePackage, InsideProject, FileName,
-    AccessOutcome, TargetImage, SourceFilename, PackageFile,
+    AccessOutcome, TargetImage, SourceFilename, PackageFile, FileCode,
     // dns_query
     QueryName, QueryResults, QueryType, QueryLength, QueryLabels, QueryLongNames, QueryTexts,
 }
@@ -87,7 +87,9 @@ impl Field {
             Field::SourceFilename | Field::PackageFile => {
                 matches!(category, FileRename | FileDelete)
             }
-            Field::FileOperation | Field::FileMode | Field::FileExecutable => category == FileEvent,
+            Field::FileOperation | Field::FileMode | Field::FileExecutable | Field::FileCode => {
+                category == FileEvent
+            }
             Field::FileName | Field::AccessOutcome | Field::TargetImage => category == FileAccess,
             Field::InsidePackage | Field::InsideProject => matches!(
                 category,

@@ -14,10 +14,13 @@ mod parent;
 mod process;
 mod resolver;
 mod scan;
+mod startup;
 
 pub use host::{boottime, host, users, wall_offset};
 pub use process::Held;
 pub use scan::{Look, executable_name};
+
+use std::os::fd::OwnedFd;
 
 use bounded::Bounded;
 use manifest::{Asked, Wanted};
@@ -43,13 +46,44 @@ pub struct Edge {
     manifests: manifest::Seen,
     resolvers: resolver::Seen,
     cgroups: container::Known,
+    startup: startup::Files,
 }
 
 impl Edge {
     /// The same events in the same order, argument paths resolved. What is known of an event's
     /// container stands before it, so that it holds for an alert on the event itself; what is known
     /// of its package stands behind it, since the process begins with it.
-    pub async fn enrich(&mut self, mut events: Vec<Event>) -> Vec<Event> {
+    pub async fn enrich(&mut self, events: Vec<Event>) -> Vec<Event> {
+        let mut events = self.answered(events).await;
+        let now = boottime();
+        let due = self.startup.due(&events, now);
+        // From the last one on, so that the places of those before stay as they are.
+        for (at, body) in self.read_startup(due).await.into_iter().rev() {
+            let time = events
+                .get(at)
+                .or(events.last())
+                .map_or(now, |event| event.time);
+            events.insert(at, own(time, body));
+        }
+        events
+    }
+
+    /// What is held to be read when its writer has ended, at the end of the watch.
+    pub async fn rest(&mut self) -> Vec<Event> {
+        let due = self.startup.rest();
+        let told = self.read_startup(due).await;
+        let now = boottime();
+        told.into_iter().map(|(_, body)| own(now, body)).collect()
+    }
+
+    async fn read_startup(&mut self, due: Vec<startup::Due>) -> Vec<(usize, Body)> {
+        let files = due.iter().map(startup::Due::file).collect();
+        let read = |(): &mut (), file: &std::sync::Arc<_>| startup::words(file);
+        let found = self.reads.all(files, read).await;
+        self.startup.read(due, found)
+    }
+
+    async fn answered(&mut self, mut events: Vec<Event>) -> Vec<Event> {
         let mut questions = Vec::new();
         let mut known = Vec::new();
         for (at, event) in events.iter_mut().enumerate() {
@@ -82,6 +116,9 @@ impl Edge {
                     Some(Answer::Manifest(about, manifest)) => {
                         self.manifests.keep(&manifest);
                         behind.push(Body::Metadata { about, manifest });
+                    }
+                    Some(Answer::Startup(wanted, file)) => {
+                        self.startup.keep(*wanted, file, boottime());
                     }
                     Some(Answer::Resolver(about, resolver)) => {
                         behind.push(Body::Resolver { about, resolver });
@@ -128,6 +165,9 @@ impl Edge {
         if let Some(wanted) = self.resolvers.asked(event) {
             questions.push((at, Question::Resolver(Box::new(wanted))));
         }
+        if let Some(wanted) = startup::asked(event) {
+            questions.push((at, Question::Startup(Box::new(wanted))));
+        }
     }
 
     /// What a process runs that ran before the watch began; `None` if it has ended, or won't be read.
@@ -151,6 +191,7 @@ enum Question {
     Container(u64, ProcessKey),
     Manifest(Wanted),
     Resolver(Box<resolver::Wanted>),
+    Startup(Box<startup::Wanted>),
 }
 
 #[derive(Debug)]
@@ -160,6 +201,7 @@ enum Answer {
     Container(Body),
     Manifest(ProcessKey, Manifest),
     Resolver(ProcessKey, Box<Resolver>),
+    Startup(Box<startup::Wanted>, OwnedFd),
 }
 
 impl Question {
@@ -189,6 +231,10 @@ impl Question {
                 let resolver = Box::new(wanted.read(views)?);
                 Some(Answer::Resolver(wanted.about(), resolver))
             }
+            Question::Startup(wanted) => {
+                let file = wanted.hold(views)?;
+                Some(Answer::Startup(wanted.clone(), file))
+            }
         }
     }
 }
@@ -196,8 +242,15 @@ impl Question {
 /// A record of our own at the time of the event it belongs to.
 fn beside(event: &Event, body: Body) -> Event {
     Event {
-        time: event.time,
         cpu: event.cpu,
+        ..own(event.time, body)
+    }
+}
+
+fn own(time: u64, body: Body) -> Event {
+    Event {
+        time,
+        cpu: 0,
         sequence: 0,
         body,
     }

@@ -65,7 +65,7 @@ pub(super) fn resolved(view: &mut View, place: &Place, last: Last) -> Option<Tex
 
 /// The place's path as the process would write it: an absolute argument is that already; another
 /// one was joined to a kernel path, which begins outside of a chroot.
-fn inside_root(place: &Place, root_path: &Path) -> PathBuf {
+pub(super) fn inside_root(place: &Place, root_path: &Path) -> PathBuf {
     let argument = place
         .argument
         .as_ref()

@@ -209,12 +209,7 @@ pub(super) fn read_regular(root: &OwnedFd, path: &Path, limit: u64) -> Option<Ve
     if !regular || u64::try_from(stat.st_size).ok()? > limit {
         return None;
     }
-    let file = open(
-        own_link(&handle).as_path(),
-        OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
+    let file = reopened(&handle)?;
     // It may grow while it is read.
     let mut bytes = Vec::new();
     File::from(file)
@@ -222,6 +217,16 @@ pub(super) fn read_regular(root: &OwnedFd, path: &Path, limit: u64) -> Option<Ve
         .read_to_end(&mut bytes)
         .ok()?;
     (bytes.len() as u64 <= limit).then_some(bytes)
+}
+
+/// What a handle of a regular file leads to, to be read from.
+pub(super) fn reopened(handle: &OwnedFd) -> Option<OwnedFd> {
+    open(
+        own_link(handle).as_path(),
+        OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()
 }
 
 /// The path of an open handle, as we see it.

@@ -40,6 +40,7 @@ macro_rules! by_actor {
             | Body::Unlink { actor, .. }
             | Body::Chmod { actor, .. }
             | Body::Module { actor, .. }
+            | Body::StartupFile { actor, .. }
             | Body::IoUring { actor, .. } => Some(actor),
             Body::Metadata { .. }
             | Body::Container { .. }

@@ -139,6 +139,14 @@ pub enum Body {
         operation: UringOperation,
         place: Option<Place>,
     },
+    /// A file that python runs at each start, put where it looks for them, with code in it; read at the
+    /// edge when its writer had ended.
+    StartupFile {
+        actor: Actor,
+        place: Place,
+        /// What its code is made of, in words of a fixed list: `exec`, `base64`, `long`.
+        code: Vec<String>,
+    },
 
     /// What a package's own manifest says, read at the edge when its code was about to run.
     Metadata {

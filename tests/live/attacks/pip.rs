@@ -24,12 +24,17 @@ pub(super) const LITELLM: Attack = Attack {
     package: Some("pypi/litellm-replica"),
     version: "1.82.8",
     lifecycles: &["import"],
-    managers: &["python-startup-hook-in-wheel"],
+    managers: &[
+        "python-startup-hook-in-wheel",
+        "python-startup-hook-with-code",
+    ],
     acts: &[
-        partly(
-            "pip writes a .pth file into site-packages",
-            &[("python-startup-hook-in-wheel", "medium")],
-            "that it holds code, which would make it high: contents of files are not read",
+        act(
+            "pip writes a .pth file with code in it into site-packages",
+            &[
+                ("python-startup-hook-in-wheel", "medium"),
+                ("python-startup-hook-with-code", "high"),
+            ],
         ),
         act(
             "the next python runs `exec(base64.b64decode(…` in a child",

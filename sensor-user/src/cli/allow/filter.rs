@@ -190,6 +190,7 @@ fn object(category: Category, subject: &Subject) -> &'static [Field] {
             Field::TargetFilename,
             Field::FileOperation,
             Field::FileExecutable,
+            Field::FileCode,
         ],
         Category::FileAccess => &[Field::FileName],
         Category::FileRename | Category::FileDelete => {

@@ -157,8 +157,11 @@ impl Flow {
         }
     }
 
-    /// The last record.
-    pub(super) fn end(&mut self) {
+    /// The last records.
+    pub(super) async fn end(&mut self) {
+        for event in self.edge.rest().await {
+            self.take(event);
+        }
         self.own(Body::End);
         self.flush();
     }

@@ -203,7 +203,7 @@ impl Service {
         self.drain().await?;
         self.runs.stop(&mut self.sensor);
         let snapshot = self.snapshot();
-        self.flow.end();
+        self.flow.end().await;
         if let Some(control) = self.control.take() {
             control.stop();
         }

@@ -123,6 +123,7 @@ impl Course<'_> {
                 pipeline.trouble(format!("the watch ended before its time: {error}"));
             }
         }
+        pipeline.read_the_rest().await;
         pipeline.own(Body::End);
         pipeline.flush();
         Ok(status)

@@ -75,6 +75,13 @@ impl Pipeline {
         self.flush();
     }
 
+    /// Reads what was to be read when its writer has ended: the watch is over.
+    pub(crate) async fn read_the_rest(&mut self) {
+        for event in self.edge.rest().await {
+            self.take(event);
+        }
+    }
+
     /// Until an output wants a turn. Can be cancelled.
     pub(crate) async fn output_ready(&mut self) {
         self.sinks.ready().await;

@@ -23,6 +23,8 @@ pub(in crate::core) struct FileAct<'e> {
     pub(in crate::core) flags: Option<u32>,
     /// 0, an errno, or unknown.
     pub(in crate::core) errno: Option<i32>,
+    /// What the code in it is made of, where it was read for that.
+    pub(in crate::core) code: Option<&'e [String]>,
 }
 
 /// An act of one category.
@@ -85,6 +87,16 @@ fn opened_as<'e>(open: &'e Open, place: &'e Place) -> Vec<Act<'e>> {
     acts
 }
 
+/// What was read of a file that was written: only for rules that ask for it.
+pub(super) fn read<'e>(place: &'e Place, code: &'e [String]) -> Act<'e> {
+    let act = FileAct {
+        errno: Some(0),
+        code: Some(code),
+        ..FileAct::new(place, "write")
+    };
+    file(Category::FileEvent, EventWord::Write, act)
+}
+
 /// What is known of an io_uring request is its path, not how it ended nor, for an open, what for.
 pub(super) fn uring(operation: UringOperation, place: &Place) -> Vec<Act<'_>> {
     let act =
@@ -111,6 +123,7 @@ impl<'e> FileAct<'e> {
             mode: None,
             flags: None,
             errno: None,
+            code: None,
         }
     }
 
@@ -159,6 +172,8 @@ impl FileAct<'_> {
                 subject.set(Field::FileMode, self.mode.map(Value::Mode));
                 let executable = self.mode.map(|mode| is_file(mode) && mode & 0o111 != 0);
                 subject.set(Field::FileExecutable, executable);
+                let code = self.code.map(|words| format!("|{}|", words.join("|")));
+                subject.set(Field::FileCode, code);
             }
             _ => subject.set(Field::TargetFilename, Some(path)),
         }

@@ -8,6 +8,7 @@ mod findings;
 mod names;
 mod outcomes;
 mod seed;
+mod startup;
 mod steps;
 
 use std::path::Path;

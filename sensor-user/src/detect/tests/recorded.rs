@@ -17,7 +17,11 @@ use crate::event::Event;
 use crate::event::capture::Reader;
 
 /// What pip or npm itself does: no process tells for which package.
-const BY_THE_MANAGER: &[&str] = &["install-untrusted-host", "python-startup-hook-in-wheel"];
+const BY_THE_MANAGER: &[&str] = &[
+    "install-untrusted-host",
+    "python-startup-hook-in-wheel",
+    "python-startup-hook-with-code",
+];
 /// Only what the alert needs is kept.
 const LARGEST: u64 = 40 << 10;
 

@@ -232,6 +232,11 @@ fn body() -> impl Strategy<Value = Body> {
             errno
         }),
         (actor(), text()).prop_map(|(actor, path)| Body::Module { actor, path }),
+        (actor(), place(), ".{0,5}").prop_map(|(actor, place, word)| Body::StartupFile {
+            actor,
+            place,
+            code: vec![word]
+        }),
         (actor(), proptest::option::of(place())).prop_map(|(actor, place)| Body::IoUring {
             actor,
             operation: UringOperation::Symlink,
