@@ -23,7 +23,10 @@ pub(super) const S1NGULARITY: Attack = Attack {
     acts: &[
         act(
             "starts AI clients that may do anything, to search home",
-            &[("script-ai-agent", "high")],
+            &[
+                ("script-ai-agent", "high"),
+                ("script-asks-ai-agent", "medium"),
+            ],
         ),
         partly(
             "writes /tmp/inventory.txt and reads what it lists",

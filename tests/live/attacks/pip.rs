@@ -130,7 +130,11 @@ pub(super) const ULTRALYTICS: Attack = Attack {
         ),
         act(
             "runs it from /tmp, with a pool on its command line",
-            &[("runtime-exec-from-temp", "medium"), ("coin-miner", "high")],
+            &[
+                ("runtime-drops-executable", "low"),
+                ("runtime-exec-from-temp", "medium"),
+                ("coin-miner", "high"),
+            ],
         ),
         unseen(
             "removes it again",
@@ -171,6 +175,7 @@ pub(super) const TORCHTRITON: Attack = Attack {
             "sends all of it in questions for names, to a server of its own choice",
             &[
                 ("runtime-dns-channel", "low"),
+                ("runtime-unresolved-address", "low"),
                 ("runtime-secrets-then-upload", "high"),
                 ("credential-read-then-egress", "critical"),
             ],
@@ -218,11 +223,15 @@ pub(super) const TYPOSQUATS: Attack = Attack {
                 ("script-drops-executable-in-temp", "medium"),
                 ("script-makes-executable", "informational"),
                 ("script-runs-code-from-temp", "medium"),
+                ("exec-from-memory", "high"),
+                ("script-decodes", "informational"),
             ],
         ),
         act(
             "`curl … | sh`",
             &[
+                ("script-feeds-interpreter", "medium"),
+                ("fed-with-what-was-fetched", "high"),
                 ("script-downloader", "medium"),
                 ("download-piped-to-interpreter", "high"),
                 ("dns-query-by-script", "informational"),

@@ -93,6 +93,7 @@ pub(super) const SHAI_HULUD_2: Attack = Attack {
             "`curl -fsSL https://bun.sh/install | bash`",
             &[
                 ("download-piped-to-interpreter", "high"),
+                ("fed-with-what-was-fetched", "high"),
                 ("script-feeds-interpreter", "medium"),
                 ("script-downloader", "medium"),
                 ("dns-query-by-script", "informational"),
@@ -124,6 +125,7 @@ pub(super) const SHAI_HULUD_2: Attack = Attack {
             &[
                 ("ci-runner-installed", "high"),
                 ("script-detaches", "medium"),
+                ("script-exec-from-hidden", "medium"),
             ],
         ),
         act(
@@ -148,7 +150,10 @@ pub(super) const SHAI_HULUD_2: Attack = Attack {
                 ("script-erases-itself", "medium"),
                 ("script-rewrites-manager-config", "medium"),
                 ("script-drops-executable-in-temp", "medium"),
-                ("renamed-into-place", "high"),
+                ("ci-runner-credentials", "high"),
+                ("dependency-renames-ci-workflow", "high"),
+                ("script-changes-another-package", "high"),
+                ("script-changes-another-project", "medium"),
             ],
         ),
     ],
