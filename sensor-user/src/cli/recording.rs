@@ -35,7 +35,10 @@ impl Recording {
 
     /// Hands on what was recorded so far.
     pub(super) fn flush(&mut self) -> Result<(), Ended> {
-        self.unless_it_fails(capture::Writer::flush)
+        self.unless_it_fails(|capture| {
+            capture.flush()?;
+            capture.get_ref().get_ref().check()
+        })
     }
 
     fn unless_it_fails(

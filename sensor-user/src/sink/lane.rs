@@ -37,6 +37,8 @@ struct State {
     /// The first one since a write worked, until it was asked for.
     error: Option<io::Error>,
     failing: bool,
+    /// There was no room: until half of it is free, or who reads slowly would be told of for each line.
+    refusing: bool,
     closed: bool,
 }
 
@@ -80,6 +82,11 @@ impl Lane {
         }
     }
 
+    /// Why a write failed, if that was not told yet.
+    pub fn check(&self) -> io::Result<()> {
+        self.0.lock().error.take().map_or(Ok(()), Err)
+    }
+
     /// Waits until all was written, but not longer than this. How many pieces still wait, and are lost if
     /// the process ends now.
     pub async fn settle(&self, patience: Duration) -> u64 {
@@ -105,7 +112,12 @@ impl Lane {
 impl Write for Lane {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let mut state = self.0.lock();
-        if state.bytes + piece.len() > self.0.most {
+        let room = match state.refusing {
+            false => self.0.most,
+            true => self.0.most / 2,
+        };
+        state.refusing = state.bytes + piece.len() > room;
+        if state.refusing {
             return Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 "what was written before still waits to be taken",
@@ -119,9 +131,9 @@ impl Write for Lane {
         Ok(piece.len())
     }
 
-    /// Waits for nothing; a failure that nobody was told of is this one's.
+    /// Waits for nothing.
     fn flush(&mut self) -> io::Result<()> {
-        self.0.lock().error.take().map_or(Ok(()), Err)
+        Ok(())
     }
 }
 
@@ -285,16 +297,16 @@ mod tests {
             lane.write_all(b"x\n").unwrap();
         }
         assert_eq!(lane.settle(LONG).await, 0);
-        assert!(lane.flush().is_err());
-        assert!(lane.flush().is_ok());
+        assert!(lane.check().is_err());
+        assert!(lane.check().is_ok());
         lane.write_all(b"x\n").unwrap();
         lane.settle(LONG).await;
-        assert!(lane.flush().is_ok(), "it goes on failing");
+        assert!(lane.check().is_ok(), "it goes on failing");
         *room.lock().unwrap() = 2;
         lane.write_all(b"x\n").unwrap();
         lane.write_all(b"x\n").unwrap();
         lane.settle(LONG).await;
-        assert!(lane.flush().is_err(), "it failed anew");
+        assert!(lane.check().is_err(), "it failed anew");
     }
 
     #[tokio::test]

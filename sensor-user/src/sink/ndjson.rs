@@ -50,12 +50,6 @@ impl<W: Write> Ndjson<W> {
         }
     }
 
-    /// Goes on in another file: after a log was rotated.
-    pub fn reopen(&mut self, out: W) {
-        self.out = out;
-        self.told = false;
-    }
-
     fn explain(&self, source: io::Error) -> SinkError {
         let output = self.output.clone();
         match source.kind() {
@@ -67,6 +61,13 @@ impl<W: Write> Ndjson<W> {
 }
 
 impl Ndjson<Lane> {
+    /// Goes on in another file: after a log was rotated. What waits for the old one is still written.
+    pub fn reopen(&mut self, out: Lane) {
+        self.lost += self.out.lost();
+        self.out = out;
+        self.told = false;
+    }
+
     /// Returns when a line that was taken could not be written, and none after it. Can be cancelled.
     pub async fn failed(&mut self) -> SinkError {
         let error = self.out.failed().await;

@@ -157,11 +157,15 @@ impl Flow {
         }
     }
 
-    /// The last records.
-    pub(super) async fn end(&mut self) {
+    /// Reads what is still held: before the snapshot, so that it is in the sessions.
+    pub(super) async fn read_the_rest(&mut self) {
         for event in self.edge.rest().await {
             self.take(event);
         }
+    }
+
+    /// The last records.
+    pub(super) fn end(&mut self) {
         self.own(Body::End);
         self.flush();
     }

@@ -201,9 +201,10 @@ impl Service {
     async fn stop(mut self) -> Result<(), SensorError> {
         Supervisor::stopping();
         self.drain().await?;
+        self.flow.read_the_rest().await;
         self.runs.stop(&mut self.sensor);
         let snapshot = self.snapshot();
-        self.flow.end().await;
+        self.flow.end();
         if let Some(control) = self.control.take() {
             control.stop();
         }

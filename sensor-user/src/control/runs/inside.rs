@@ -19,13 +19,18 @@ pub(super) struct Inside {
 
 impl Inside {
     /// A command of a run. Whether it is new.
-    pub(super) fn watch(&mut self, process: ProcessKey, client: ClientId) -> bool {
+    pub(super) fn watch(&mut self, process: ProcessKey, client: ClientId) -> Result<bool, String> {
         let commands = self.members.entry(process).or_default();
-        let new = !commands.contains(&(client, process)) && commands.len() < DEEPEST;
-        if new {
-            commands.push((client, process));
+        if commands.contains(&(client, process)) {
+            return Ok(false);
         }
-        new
+        if commands.len() >= DEEPEST {
+            return Err(format!(
+                "{DEEPEST} runs stand in each other already: a run inside of them is not watched"
+            ));
+        }
+        commands.push((client, process));
+        Ok(true)
     }
 
     /// Whose command a process is.
@@ -60,7 +65,13 @@ impl Inside {
         match &event.body {
             Body::Fork { child, .. } => {
                 let commands = commands.clone();
-                self.members.insert(*child, commands);
+                // It may be a command itself, told before its fork was read.
+                let known = self.members.entry(*child).or_default();
+                for command in commands {
+                    if !known.contains(&command) {
+                        known.push(command);
+                    }
+                }
             }
             Body::Exit { actor, .. } => {
                 self.members.remove(&actor.process);
@@ -76,5 +87,55 @@ impl Inside {
             commands.retain(|(owner, _)| *owner != client);
             !commands.is_empty()
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Actor;
+
+    fn process(pid: u32) -> ProcessKey {
+        ProcessKey { pid, start: 1 }
+    }
+
+    fn fork(parent: u32, child: u32) -> Event {
+        let actor = Actor {
+            process: process(parent),
+            tid: parent,
+            uid: 0,
+            cgroup: 0,
+            root: process(1),
+        };
+        let child = process(child);
+        Event {
+            time: 1,
+            cpu: 0,
+            sequence: 0,
+            body: Body::Fork { actor, child },
+        }
+    }
+
+    #[test]
+    fn a_command_whose_fork_is_read_late_is_its_own_runs_and_the_outer_ones() {
+        let mut inside = Inside::default();
+        inside.watch(process(10), ClientId(1)).unwrap();
+        inside.shares(&fork(10, 11));
+        // The inner run's own process is 11; its command is told before its fork is read.
+        assert!(inside.watch(process(12), ClientId(2)).unwrap());
+        inside.shares(&fork(11, 12));
+        let shares = inside.shares(&fork(12, 13));
+        let whose: Vec<_> = shares.iter().map(|(client, _)| *client).collect();
+        assert_eq!(whose, [ClientId(2), ClientId(1)]);
+        assert_eq!(inside.owner(process(12)), Some(ClientId(2)));
+    }
+
+    #[test]
+    fn deeper_than_can_be_followed_is_refused_and_not_left_out() {
+        let mut inside = Inside::default();
+        for client in 0..DEEPEST as u64 {
+            inside.watch(process(10), ClientId(client)).unwrap();
+        }
+        assert!(inside.watch(process(10), ClientId(99)).is_err());
     }
 }

@@ -186,7 +186,7 @@ impl Runs {
             {
                 return Err(format!("process {pid} belongs to another command's tree"));
             }
-            if self.inside.watch(member.process, client) {
+            if self.inside.watch(member.process, client)? {
                 run.roots += 1;
             }
             return Ok(member.process);

@@ -70,7 +70,11 @@ impl Seen {
             }
             self.roots.insert(actor.process);
         }
-        match is_worker(exec) && self.workers.len() < SEEN_LIMIT {
+        if self.workers.len() >= SEEN_LIMIT {
+            // One a job: those of long ago are over.
+            self.workers.clear();
+        }
+        match is_worker(exec) {
             true => self.workers.insert(actor.process.pid),
             false => self.workers.remove(&actor.process.pid),
         };
