@@ -274,11 +274,22 @@ fn niceness() -> anyhow::Result<String> {
     Ok(nice.to_owned())
 }
 
+/// bpftrace looks for its tracepoints there, and not every machine has it mounted.
+const WITH_TRACEFS: &str = r#"mount -t tracefs nodev /sys/kernel/tracing 2>/dev/null; exec "$@""#;
+
 fn bpftrace(stage: &Stage) -> anyhow::Result<Child> {
     let output = stage.path("bpftrace.out");
     let child = stage
-        .command("bpftrace")
-        .arg("-o")
+        .command("unshare")
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            WITH_TRACEFS,
+        ])
+        .args(["sh", "bpftrace", "-o"])
         .arg(&output)
         .args(["-e", BPFTRACE])
         .spawn()?;
