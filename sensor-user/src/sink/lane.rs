@@ -2,6 +2,7 @@
 //! thread and never the one that reads the rings.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -49,7 +50,18 @@ impl Shared {
     }
 }
 
+/// What may wait for a file of alerts.
+const ALERTS: usize = 16 << 20;
+
 impl Lane {
+    /// Writes alerts to this file, otherwise to standard output.
+    pub fn of_alerts(file: Option<File>) -> io::Result<Self> {
+        match file {
+            Some(file) => Self::start(file, ALERTS),
+            None => Self::start(io::stdout(), ALERTS),
+        }
+    }
+
     /// Writes to `out`, with at most so many bytes waiting.
     pub fn start(out: impl Write + Send + 'static, most: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {

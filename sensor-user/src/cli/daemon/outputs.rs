@@ -2,7 +2,7 @@
 //! is health on the others, and the watch goes on.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,9 +21,6 @@ use crate::state::{Entry, Query, Record as Kept};
 
 /// What journald does not take at the end goes to disk after so long.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What may wait for the file of alerts.
-const WAITING: usize = 16 << 20;
 
 /// All outputs.
 pub(super) struct Outputs {
@@ -76,13 +73,12 @@ impl AlertsFile {
 
 /// A file, or standard output.
 fn out(path: &Path) -> Result<Lane, OpenError> {
-    let out: Box<dyn Write + Send> = if path == Path::new("-") {
-        Box::new(io::stdout())
-    } else {
+    let file = match path == Path::new("-") {
+        true => None,
         // Added to: what an earlier daemon wrote stays.
-        Box::new(output::create(path, Manner::Append)?)
+        false => Some(output::create(path, Manner::Append)?),
     };
-    Lane::start(out, WAITING).map_err(OpenError::Thread)
+    Lane::of_alerts(file).map_err(OpenError::Thread)
 }
 
 /// Outputs that were opened and are not used yet.

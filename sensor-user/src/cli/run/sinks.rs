@@ -9,9 +9,6 @@ use crate::detect::Level;
 use crate::health::Health;
 use crate::sink::{Annotations, Lane, Ndjson, Notice, Outbox, Record, SinkError, Style, Text};
 
-/// What may wait for the file of alerts.
-const WAITING: usize = 16 << 20;
-
 /// How long outputs are waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -57,11 +54,7 @@ impl Sinks {
 
     /// Without a file, to standard output.
     pub(crate) fn add_alerts(&mut self, file: Option<File>, name: &str) -> io::Result<()> {
-        let out: Box<dyn Write + Send> = match file {
-            Some(file) => Box::new(file),
-            None => Box::new(io::stdout()),
-        };
-        self.alerts = Some(Ndjson::new(Lane::start(out, WAITING)?, name));
+        self.alerts = Some(Ndjson::new(Lane::of_alerts(file)?, name));
         Ok(())
     }
 
